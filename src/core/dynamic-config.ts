@@ -13,11 +13,18 @@ export type TcpRouter = {
   readonly tls?: { readonly passthrough: boolean; readonly certResolver?: string }
 }
 
-export type TcpHealthCheck = { readonly interval: string; readonly timeout: string; readonly send?: string; readonly expect?: string }
+export type TcpHealthCheck = {
+  readonly interval: string
+  readonly timeout: string
+  readonly send?: string
+  readonly expect?: string
+}
 
 export type L4Server = { readonly address: string }
 
-export type Weighted = { readonly weighted: { readonly services: readonly { readonly name: string; readonly weight: number }[] } }
+export type Weighted = {
+  readonly weighted: { readonly services: readonly { readonly name: string; readonly weight: number }[] }
+}
 
 export type TcpService =
   | {
@@ -57,11 +64,17 @@ export type HttpService = {
   }
 }
 
-export type HttpMiddleware = { readonly redirectScheme: { readonly scheme: 'https'; readonly permanent: true; readonly port?: string } }
+export type HttpMiddleware = {
+  readonly redirectScheme: { readonly scheme: 'https'; readonly permanent: true; readonly port?: string }
+}
 
 type Named<T> = Readonly<Record<string, T>>
 
-export type HttpSection = { readonly routers?: Named<HttpRouter>; readonly services?: Named<HttpService>; readonly middlewares?: Named<HttpMiddleware> }
+export type HttpSection = {
+  readonly routers?: Named<HttpRouter>
+  readonly services?: Named<HttpService>
+  readonly middlewares?: Named<HttpMiddleware>
+}
 
 export type TcpSection = {
   readonly routers?: Named<TcpRouter>
@@ -74,4 +87,9 @@ export type UdpSection = { readonly routers?: Named<UdpRouter>; readonly service
 
 export type TlsSection = { readonly certificates?: readonly { readonly certFile: string; readonly keyFile: string }[] }
 
-export type DynamicConfig = { readonly http?: HttpSection; readonly tcp?: TcpSection; readonly udp?: UdpSection; readonly tls?: TlsSection }
+export type DynamicConfig = {
+  readonly http?: HttpSection
+  readonly tcp?: TcpSection
+  readonly udp?: UdpSection
+  readonly tls?: TlsSection
+}

@@ -22,7 +22,8 @@ const refuse = (message: string, remedy: string): HostNameResult => ({ ok: false
  * One leading `*.` stands for exactly one label. IP addresses are refused: a client never sends one as SNI (RFC 6066, section 3).
  */
 export function parseHostName(text: string): HostNameResult {
-  if (text.length > MAX_INPUT_LENGTH) return refuse(`a host name of ${text.length} signs is too long`, `Give at most ${MAX_NAME_LENGTH} signs.`)
+  if (text.length > MAX_INPUT_LENGTH)
+    return refuse(`a host name of ${text.length} signs is too long`, `Give at most ${MAX_NAME_LENGTH} signs.`)
   let name = text.endsWith('.') ? text.slice(0, -1) : text
   const wildcard = name.startsWith('*.')
   if (wildcard) name = name.slice(2)
@@ -30,8 +31,10 @@ export function parseHostName(text: string): HostNameResult {
   if (isIP(name) !== 0 || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) {
     return refuse('an IP address is not a host name', 'Give a host name: clients send no IP address as SNI.')
   }
-  if (/:\d+$/.test(name)) return refuse('the host name carries a port', 'Leave the port out; it belongs into externalPort.')
-  if (name.includes('*')) return refuse('the wildcard is not in front', 'Put one "*." in front of the name, or give the name in full.')
+  if (/:\d+$/.test(name))
+    return refuse('the host name carries a port', 'Leave the port out; it belongs into externalPort.')
+  if (name.includes('*'))
+    return refuse('the wildcard is not in front', 'Put one "*." in front of the name, or give the name in full.')
   // Only other scripts take the way through IDNA: it would also read 0x7f.1 as an address and unescape %41.
   if (/[^\u0020-\u007e]/.test(name)) {
     const ascii = /[%\s]/.test(name) ? '' : domainToASCII(name)
@@ -40,7 +43,8 @@ export function parseHostName(text: string): HostNameResult {
   }
   name = name.toLowerCase()
   const host = wildcard ? `*.${name}` : name
-  if (host.length > MAX_NAME_LENGTH) return refuse(`the host name has ${host.length} signs`, `Give at most ${MAX_NAME_LENGTH} signs.`)
+  if (host.length > MAX_NAME_LENGTH)
+    return refuse(`the host name has ${host.length} signs`, `Give at most ${MAX_NAME_LENGTH} signs.`)
   const labels = name.split('.')
   for (const label of labels) {
     if (!LABEL.test(label)) {

@@ -39,17 +39,28 @@ function section(maps: Readonly<Record<string, unknown>>): string {
   const members = Object.entries(maps)
     .filter(([, map]) => map !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, map]) => `${JSON.stringify(name)}: ${Array.isArray(map) ? canonicalJson(map) : chunkedMap(map as Readonly<Record<string, unknown>>)}`)
+    .map(
+      ([name, map]) =>
+        `${JSON.stringify(name)}: ${Array.isArray(map) ? canonicalJson(map) : chunkedMap(map as Readonly<Record<string, unknown>>)}`,
+    )
   return `{${members.join(', ')}}`
 }
 
 /** Whole or not at all: the configuration, its hash, and the body with the beacon in it. */
 export function makeSnapshot(config: DynamicConfig): Snapshot {
   const hash = sha256(canonicalJson(config))
-  const tcp = { ...config.tcp, services: { ...config.tcp?.services, [beaconName(hash)]: { loadBalancer: { servers: [] } } } }
+  const tcp = {
+    ...config.tcp,
+    services: { ...config.tcp?.services, [beaconName(hash)]: { loadBalancer: { servers: [] } } },
+  }
   const full: Readonly<Record<string, unknown>> = { ...config, tcp }
-  const large = Object.values(full).some(part => part !== undefined && Object.values(part as object).some(map => Object.keys(map as object).length > CHUNK_FROM))
+  const large = Object.values(full).some(
+    part =>
+      part !== undefined && Object.values(part as object).some(map => Object.keys(map as object).length > CHUNK_FROM),
+  )
   if (!large) return { hash, body: canonicalJson(full) }
-  const sections = Object.keys(full).sort().map(name => `${JSON.stringify(name)}: ${section(full[name] as Readonly<Record<string, unknown>>)}`)
+  const sections = Object.keys(full)
+    .sort()
+    .map(name => `${JSON.stringify(name)}: ${section(full[name] as Readonly<Record<string, unknown>>)}`)
   return { hash, body: `{${sections.join(', ')}}\n` }
 }

@@ -48,10 +48,7 @@ export function printable(value: unknown): string {
     }
   }
   const cut = text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 3)}...` : text
-  return cut.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
-    sign => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`,
-  )
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, sign => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
 /** `tcp/pg`, or the protocol alone when the route has no usable id. */

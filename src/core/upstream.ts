@@ -33,12 +33,15 @@ export function parseAddress(text: string, defaultPort?: number): AddressResult 
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return refuse('an upstream of TCP and UDP has no scheme')
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text)
   if (parts === null) {
-    return isIPv6(text) ? refuse('an IPv6 address needs brackets and a port', `Write it as [${text}]:5432.`) : refuse('the upstream is not host:port')
+    return isIPv6(text)
+      ? refuse('an IPv6 address needs brackets and a port', `Write it as [${text}]:5432.`)
+      : refuse('the upstream is not host:port')
   }
   const [, bracketed, bare, portText] = parts
   let port = defaultPort
   if (portText !== undefined) {
-    if (!/^[1-9]\d{0,4}$/.test(portText) || Number(portText) > 65535) return refuse('the port of the upstream is not 1 to 65535')
+    if (!/^[1-9]\d{0,4}$/.test(portText) || Number(portText) > 65535)
+      return refuse('the port of the upstream is not 1 to 65535')
     port = Number(portText)
   }
   if (port === undefined) return refuse('the upstream has no port')
@@ -62,15 +65,19 @@ export function parseAddress(text: string, defaultPort?: number): AddressResult 
 export type HttpUpstreamUrl = { readonly scheme: 'http' | 'https' | 'h2c'; readonly address: Address }
 
 /** An HTTP upstream, with or without a scheme: `http://10.200.1.5:3000`, `10.200.1.5:3000`. No path, query or user. */
-export function parseHttpUpstream(text: string): { readonly ok: true; readonly url: HttpUpstreamUrl } | Extract<AddressResult, { ok: false }> {
+export function parseHttpUpstream(
+  text: string,
+): { readonly ok: true; readonly url: HttpUpstreamUrl } | Extract<AddressResult, { ok: false }> {
   const form = 'Write it as http://10.200.1.5:3000.'
   const parts = /^(?:([a-z][a-z0-9+.-]*):\/\/)?([^/?#]*)(\/?)(.*)$/i.exec(text)
   if (parts === null || text.length > 300) return refuse('the upstream is not a URL', form)
   const scheme = (parts[1] ?? 'http').toLowerCase()
-  if (scheme !== 'http' && scheme !== 'https' && scheme !== 'h2c') return refuse(`the scheme ${scheme} is not http, https or h2c`, form)
+  if (scheme !== 'http' && scheme !== 'https' && scheme !== 'h2c')
+    return refuse(`the scheme ${scheme} is not http, https or h2c`, form)
   const authority = parts[2] ?? ''
   if (authority.includes('@')) return refuse('the upstream carries a user name', form)
-  if (parts[4] !== '') return refuse('the upstream carries a path', 'Leave the path out: requests keep the path that they came with.')
+  if (parts[4] !== '')
+    return refuse('the upstream carries a path', 'Leave the path out: requests keep the path that they came with.')
   const parsed = parseAddress(authority, scheme === 'https' ? 443 : 80)
   return parsed.ok ? { ok: true, url: { scheme, address: parsed.address } } : parsed
 }
@@ -80,7 +87,13 @@ export const formatHttpUpstream = (url: HttpUpstreamUrl): string => `${url.schem
 // ---------------------------------------------------------------------------------------------------------------- networks
 
 /** Addresses `base`/`prefix` of one family, for one port when `port` is set. */
-export type Network = { readonly family: 4 | 6; readonly base: bigint; readonly prefix: number; readonly port: number | null; readonly text: string }
+export type Network = {
+  readonly family: 4 | 6
+  readonly base: bigint
+  readonly prefix: number
+  readonly port: number | null
+  readonly text: string
+}
 
 const bits = (family: 4 | 6): number => (family === 4 ? 32 : 128)
 
@@ -122,7 +135,11 @@ export function formatNetwork(network: Network): string {
   const host =
     network.family === 4
       ? [24n, 16n, 8n, 0n].map(shift => (network.base >> shift) & 255n).join('.')
-      : canonicalIPv6(Array.from({ length: 8 }, (_, i) => ((network.base >> BigInt(112 - 16 * i)) & 0xffffn).toString(16)).join(':'))
+      : canonicalIPv6(
+          Array.from({ length: 8 }, (_, i) => ((network.base >> BigInt(112 - 16 * i)) & 0xffffn).toString(16)).join(
+            ':',
+          ),
+        )
   return `${host}/${network.prefix}`
 }
 
@@ -181,23 +198,47 @@ const DENIED = [
 const LOCAL_NAMES = /(?:^|\.)(?:localhost|localdomain|metadata|metadata\.google\.internal|ip6-localhost|ip6-loopback)$/
 
 /** Why this node does not send traffic of `protocol` there, or null. */
-export function upstreamFault(address: Address, protocol: 'tcp' | 'udp', policy: UpstreamPolicy): { readonly message: string; readonly remedy: string } | null {
+export function upstreamFault(
+  address: Address,
+  protocol: 'tcp' | 'udp',
+  policy: UpstreamPolicy,
+): { readonly message: string; readonly remedy: string } | null {
   const text = formatAddress(address)
   if (address.family === 'name') {
-    if (!policy.hostNames) return { message: `upstream ${text} is a name`, remedy: 'Give its address, or set policy.hostNames: true on the node.' }
-    if (LOCAL_NAMES.test(address.host)) return { message: `upstream ${text} is the proxy itself`, remedy: 'Give an address that the node can reach.' }
+    if (!policy.hostNames)
+      return {
+        message: `upstream ${text} is a name`,
+        remedy: 'Give its address, or set policy.hostNames: true on the node.',
+      }
+    if (LOCAL_NAMES.test(address.host))
+      return { message: `upstream ${text} is the proxy itself`, remedy: 'Give an address that the node can reach.' }
     if (policy.only.length > 0) {
-      return { message: `upstream ${text} is a name, and policy.onlyUpstreams confines addresses`, remedy: 'Give an address within policy.onlyUpstreams.' }
+      return {
+        message: `upstream ${text} is a name, and policy.onlyUpstreams confines addresses`,
+        remedy: 'Give an address within policy.onlyUpstreams.',
+      }
     }
     return null
   }
   const loopback = DENIED[0].network
-  const own = contains(loopback, address) || address.host === '::1' || contains(DENIED[2].network, address) || address.host === '::' || policy.ownAddresses.includes(address.host)
+  const own =
+    contains(loopback, address) ||
+    address.host === '::1' ||
+    contains(DENIED[2].network, address) ||
+    address.host === '::' ||
+    policy.ownAddresses.includes(address.host)
   if (own && policy.ownPorts[protocol].has(address.port)) {
-    return { message: `upstream ${text} is this node's own port ${address.port}`, remedy: 'Give the address of the server itself; nothing lifts this rule.' }
+    return {
+      message: `upstream ${text} is this node's own port ${address.port}`,
+      remedy: 'Give the address of the server itself; nothing lifts this rule.',
+    }
   }
   const denied = policy.deny.find(network => contains(network, address))
-  if (denied !== undefined) return { message: `upstream ${text} is within ${denied.text}, which policy.denyUpstreams forbids`, remedy: 'Give another address, or change the policy of the node.' }
+  if (denied !== undefined)
+    return {
+      message: `upstream ${text} is within ${denied.text}, which policy.denyUpstreams forbids`,
+      remedy: 'Give another address, or change the policy of the node.',
+    }
   const builtInDenied = DENIED.find(({ network }) => contains(network, address))
   if (builtInDenied !== undefined && !policy.allow.some(network => contains(network, address))) {
     return {
@@ -206,7 +247,10 @@ export function upstreamFault(address: Address, protocol: 'tcp' | 'udp', policy:
     }
   }
   if (policy.only.length > 0 && !policy.only.some(network => contains(network, address))) {
-    return { message: `upstream ${text} is outside policy.onlyUpstreams`, remedy: `Give an address within ${policy.only.map(network => network.text).join(', ')}.` }
+    return {
+      message: `upstream ${text} is outside policy.onlyUpstreams`,
+      remedy: `Give an address within ${policy.only.map(network => network.text).join(', ')}.`,
+    }
   }
   return null
 }

@@ -6,7 +6,16 @@
  */
 export type Verdict = 'live' | 'pending' | 'rejected' | 'refused' | 'conflicted' | 'waiting' | 'degraded' | 'held'
 
-export const VERDICTS: readonly Verdict[] = ['live', 'pending', 'rejected', 'refused', 'conflicted', 'waiting', 'degraded', 'held']
+export const VERDICTS: readonly Verdict[] = [
+  'live',
+  'pending',
+  'rejected',
+  'refused',
+  'conflicted',
+  'waiting',
+  'degraded',
+  'held',
+]
 
 type Reason = { readonly verdict: Verdict; readonly meaning: string; readonly remedy: string }
 
@@ -15,7 +24,8 @@ const reasons = {
   NOT_YET_POLLED: {
     verdict: 'pending',
     meaning: 'Traefik has not fetched the configuration that holds this route.',
-    remedy: 'It fetches within its poll interval. If it never does, compare providers.http.endpoint in its static configuration with this agent.',
+    remedy:
+      'It fetches within its poll interval. If it never does, compare providers.http.endpoint in its static configuration with this agent.',
   },
   NOT_YET_APPLIED: {
     verdict: 'pending',
@@ -35,15 +45,24 @@ const reasons = {
   DOCUMENT_INVALID: {
     verdict: 'rejected',
     meaning: 'The document is not an expected state.',
-    remedy: 'Give a document with at least one of the lists routes, tcpRoutes, udpRoutes. The last good one goes on serving.',
+    remedy:
+      'Give a document with at least one of the lists routes, tcpRoutes, udpRoutes. The last good one goes on serving.',
   },
-  ROUTE_INVALID: { verdict: 'rejected', meaning: 'The entry is not a route.', remedy: 'Give an object with the fields of a route.' },
+  ROUTE_INVALID: {
+    verdict: 'rejected',
+    meaning: 'The entry is not a route.',
+    remedy: 'Give an object with the fields of a route.',
+  },
   ID_INVALID: {
     verdict: 'rejected',
     meaning: 'The id is missing or cannot be used.',
     remedy: 'Give an id of 1 to 200 printable signs, unique within its protocol.',
   },
-  FIELD_INVALID: { verdict: 'rejected', meaning: 'A field has a value that it cannot have.', remedy: 'Correct the field.' },
+  FIELD_INVALID: {
+    verdict: 'rejected',
+    meaning: 'A field has a value that it cannot have.',
+    remedy: 'Correct the field.',
+  },
   PORT_OUT_OF_RANGE: {
     verdict: 'rejected',
     meaning: 'The external port is not one of this node.',
@@ -79,7 +98,11 @@ const reasons = {
     meaning: 'Traefik has the port open for the other protocol only.',
     remedy: 'Add an entry point of this protocol to the static configuration and restart Traefik.',
   },
-  PORT_TAKEN_BY_ROUTE: { verdict: 'conflicted', meaning: 'Another route has the port.', remedy: 'Choose another port, or delete the other route first.' },
+  PORT_TAKEN_BY_ROUTE: {
+    verdict: 'conflicted',
+    meaning: 'Another route has the port.',
+    remedy: 'Choose another port, or delete the other route first.',
+  },
   HOST_TAKEN_BY_ROUTE: {
     verdict: 'conflicted',
     meaning: 'Another route has the host name.',
@@ -95,7 +118,11 @@ const reasons = {
     meaning: 'On a port with TLS routes Traefik waits for the client to speak, and this protocol waits for the server.',
     remedy: 'Give the plain route a port of its own.',
   },
-  ID_TAKEN: { verdict: 'conflicted', meaning: 'Another route has the same id.', remedy: 'Give each route of a protocol an id of its own.' },
+  ID_TAKEN: {
+    verdict: 'conflicted',
+    meaning: 'Another route has the same id.',
+    remedy: 'Give each route of a protocol an id of its own.',
+  },
   FIELD_NOT_IN_TRAEFIK: {
     verdict: 'refused',
     meaning: 'The running Traefik does not know a field that the route needs.',
@@ -106,14 +133,26 @@ const reasons = {
     meaning: 'Traefik does not take a configuration with this route.',
     remedy: 'Look for "Error while building configuration" in the log of Traefik, and correct or remove the route.',
   },
-  TRAEFIK_DISABLED: { verdict: 'refused', meaning: 'Traefik shows the router as disabled.', remedy: "Traefik's own words name the fault." },
+  TRAEFIK_DISABLED: {
+    verdict: 'refused',
+    meaning: 'Traefik shows the router as disabled.',
+    remedy: "Traefik's own words name the fault.",
+  },
   NO_UPSTREAMS: {
     verdict: 'degraded',
     meaning: 'The route has no upstreams; connections are closed at once.',
     remedy: 'Add an upstream.',
   },
-  BACKEND_DOWN: { verdict: 'degraded', meaning: 'Traefik shows a server of the route as down.', remedy: 'Start it, or take it off the list.' },
-  PROBE_FAILED: { verdict: 'degraded', meaning: 'A probe through the port failed.', remedy: 'Look at what the probe found, then at the upstream.' },
+  BACKEND_DOWN: {
+    verdict: 'degraded',
+    meaning: 'Traefik shows a server of the route as down.',
+    remedy: 'Start it, or take it off the list.',
+  },
+  PROBE_FAILED: {
+    verdict: 'degraded',
+    meaning: 'A probe through the port failed.',
+    remedy: 'Look at what the probe found, then at the upstream.',
+  },
   CERTIFICATE_NEEDS_TOKEN: {
     verdict: 'degraded',
     meaning: 'The certificate of the domain is not handed to Traefik, since the provider endpoint has no token.',
@@ -124,7 +163,11 @@ const reasons = {
     meaning: 'The new state drops the route together with too many others; it goes on serving.',
     remedy: 'If that is meant, run fairlead accept. If not, nothing is lost: put the routes back.',
   },
-  EXPIRED: { verdict: 'rejected', meaning: 'The end time of the route is over.', remedy: 'Give it a new end time, or delete it.' },
+  EXPIRED: {
+    verdict: 'rejected',
+    meaning: 'The end time of the route is over.',
+    remedy: 'Give it a new end time, or delete it.',
+  },
 } as const satisfies Record<string, Reason>
 
 export type ReasonCode = keyof typeof reasons
