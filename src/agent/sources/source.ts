@@ -3,8 +3,9 @@
  *
  * It keeps its own last known good reading and says so when it has to go on with it. It never turns a fault into an empty reading.
  */
-import type { Certificate, ParsedState, Route, UnknownField } from '../../core/expected-state.ts'
+import type { Certificate, ParsedState } from '../../core/expected-state.ts'
 import type { Problem } from '../../core/problem.ts'
+import type { Route, UnknownField } from '../../core/route.ts'
 
 export type SourceName = 'files' | 'control-plane'
 

@@ -1,0 +1,113 @@
+/** The fields of routes, each with its schema: text in, canonical value out, or a refusal that names the way out. */
+import { z } from 'zod'
+import { parseHostName } from './host-sni.ts'
+import type { Refusal } from './refusal.ts'
+import {
+  type Address,
+  formatNetwork,
+  type HttpUpstreamUrl,
+  parseAddress,
+  parseHttpUpstream,
+  parseNetwork,
+} from './upstream.ts'
+
+const refuse = (ctx: z.core.$RefinementCtx, refusal: Refusal): typeof z.NEVER => {
+  ctx.addIssue({ code: 'custom', message: refusal.message, params: refusal })
+  return z.NEVER
+}
+
+export const instant = z.iso
+  .datetime({ offset: true, error: 'is not a time such as 2026-11-23T10:00:00Z (RFC 3339)' })
+  .transform(text => Date.parse(text))
+
+export const idText = z.string().transform((id, ctx) => {
+  if (id === '') return refuse(ctx, { code: 'ID_INVALID', message: 'the id is empty' })
+  if (id.length > 200) return refuse(ctx, { code: 'ID_INVALID', message: `an id of ${id.length} signs is too long` })
+  if (!id.isWellFormed() || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(id))
+    return refuse(ctx, { code: 'ID_INVALID', message: 'the id holds signs that cannot be printed' })
+  return id
+})
+
+export const hostName = z.string().transform((text, ctx) => {
+  const parsed = parseHostName(text)
+  return parsed.ok ? parsed.host : refuse(ctx, { code: 'HOST_NAME_INVALID', ...parsed })
+})
+
+/** `""` and `*` mean: no host name. */
+export const sniHostName = z.string().transform((text, ctx): string | null => {
+  if (text === '' || text === '*') return null
+  const parsed = parseHostName(text)
+  return parsed.ok ? parsed.host : refuse(ctx, { code: 'HOST_NAME_INVALID', ...parsed })
+})
+
+export const address = z.string().transform((text, ctx): Address => {
+  const parsed = parseAddress(text)
+  return parsed.ok ? parsed.address : refuse(ctx, { code: 'UPSTREAM_INVALID', ...parsed })
+})
+
+export const httpUrl = z.string().transform((text, ctx): HttpUpstreamUrl => {
+  const parsed = parseHttpUpstream(text)
+  return parsed.ok ? parsed.url : refuse(ctx, { code: 'UPSTREAM_INVALID', ...parsed })
+})
+
+const PATH_PREFIX = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*$/
+
+export const pathPrefix = z.string().transform((text, ctx) => {
+  if (text === '') return '/'
+  const remedy = "Write it as /api: a slash, then letters, digits and -._~!$&'()*+,;=:@ between single slashes."
+  if (text.length > 500)
+    return refuse(ctx, { code: 'FIELD_INVALID', message: `a path prefix of ${text.length} signs is too long`, remedy })
+  if (!PATH_PREFIX.test(text))
+    return refuse(ctx, {
+      code: 'FIELD_INVALID',
+      message: 'the path prefix holds signs that it cannot have, or no slash in front',
+      remedy,
+    })
+  if (text.includes('//') || text.split('/').some(part => part === '.' || part === '..')) {
+    return refuse(ctx, { code: 'FIELD_INVALID', message: 'the path prefix is not in its shortest form', remedy })
+  }
+  return text
+})
+
+export const port = z
+  .int({ error: 'is not a whole number' })
+  .transform((value, ctx) =>
+    value >= 1 && value <= 65535
+      ? value
+      : refuse(ctx, { code: 'PORT_OUT_OF_RANGE', message: `port ${value} is outside 1-65535` }),
+  )
+
+export const weight = z.int().min(1, 'is not 1 to 1000').max(1000, 'is not 1 to 1000')
+
+export const cidr = z.string().transform((text, ctx) => {
+  const network = parseNetwork(text)
+  if (network === null || network.port !== null) {
+    return refuse(ctx, {
+      code: 'FIELD_INVALID',
+      message: 'is not a network',
+      remedy: 'Write it as 203.0.113.0/24 or 2001:db8::/32.',
+    })
+  }
+  return formatNetwork(network)
+})
+
+/** `500ms`, `10s`, `2m`, between 500 ms and 10 min; out comes the same text in milliseconds, as Go reads it. */
+export const duration = z.string().transform((text, ctx) => {
+  const parts = /^(\d{1,6})(ms|s|m)$/.exec(text)
+  const ms = parts === null ? Number.NaN : Number(parts[1]) * (parts[2] === 'ms' ? 1 : parts[2] === 's' ? 1000 : 60_000)
+  if (!(ms >= 500 && ms <= 600_000))
+    return refuse(ctx, {
+      code: 'FIELD_INVALID',
+      message: 'is not a duration of 500ms to 10m',
+      remedy: 'Write it as 10s.',
+    })
+  return ms
+})
+
+export const plainText = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[\x20-\x7e\r\n\t]*$/, 'holds signs other than ASCII')
+export const resolverName = z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, 'is not the name of a certificate resolver')
+export const absent = <T extends z.ZodType>(schema: T) => schema.nullish().transform(value => value ?? null)
