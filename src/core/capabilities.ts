@@ -5,7 +5,13 @@
  * test/traefik/capabilities.test.ts measures it again; a field that is not in it has been taken by every version since OLDEST_SUPPORTED.
  */
 
-export type TraefikVersion = { readonly major: number; readonly minor: number; readonly patch: number }
+export type TraefikVersion = {
+  readonly major: number
+  readonly minor: number
+  readonly patch: number
+  /** `3.7.0-rc.2`: older than 3.7.0, since what 3.7.0 brought may have come after it. */
+  readonly preRelease: boolean
+}
 
 /** Older ones are not supported: `doctor` says so, and `up` does not start them. */
 export const OLDEST_SUPPORTED = '3.3.0'
@@ -24,23 +30,28 @@ export type Capabilities = {
 
 const SINCE: Readonly<Record<keyof Capabilities, TraefikVersion>> = {
   // 3.6.0 and 3.6.15 disable such a router, 3.7.0 takes it.
-  hostSniWildcard: { major: 3, minor: 7, patch: 0 },
+  hostSniWildcard: { major: 3, minor: 7, patch: 0, preRelease: false },
   // 3.5.3 refuses the field, 3.6.0 takes it.
-  tcpHealthCheck: { major: 3, minor: 6, patch: 0 },
+  tcpHealthCheck: { major: 3, minor: 6, patch: 0, preRelease: false },
   // 3.5.1 refuses the field, 3.5.3 takes it; 3.5.2 was not to be had.
-  serversTransportProxyProtocol: { major: 3, minor: 5, patch: 3 },
+  serversTransportProxyProtocol: { major: 3, minor: 5, patch: 3, preRelease: false },
 }
 
 /** `3.7.15`, `v3.7.15` or `3.7.0-rc.2` as numbers; null for anything else (`dev`, a commit, an empty text). */
 export function parseVersion(text: string): TraefikVersion | null {
-  const parts = /^v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:[-+][0-9A-Za-z.+-]{1,64})?$/.exec(text.trim())
+  const parts = /^v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/.exec(text.trim())
   if (parts === null) return null
-  return { major: Number(parts[1]), minor: Number(parts[2]), patch: Number(parts[3]) }
+  return {
+    major: Number(parts[1]),
+    minor: Number(parts[2]),
+    patch: Number(parts[3]),
+    preRelease: parts[4] !== undefined,
+  }
 }
 
-/** Negative when `a` is the older one, 0 when they are equal. A release candidate counts as its release. */
+/** Negative when `a` is the older one, 0 when they are equal; two pre-releases of one version count as equal. */
 export function compareVersions(a: TraefikVersion, b: TraefikVersion): number {
-  return a.major - b.major || a.minor - b.minor || a.patch - b.patch
+  return a.major - b.major || a.minor - b.minor || a.patch - b.patch || Number(b.preRelease) - Number(a.preRelease)
 }
 
 /** What this version takes, as `/api/version` writes it. One that is unknown or cannot be read takes what the oldest supported one does. */

@@ -13,11 +13,11 @@ const ALL: Capabilities = { hostSniWildcard: true, tcpHealthCheck: true, servers
 
 describe('parseVersion', () => {
   test.each([
-    ['3.7.15', { major: 3, minor: 7, patch: 15 }],
-    ['v3.5.0', { major: 3, minor: 5, patch: 0 }],
-    [' 3.7.15\n', { major: 3, minor: 7, patch: 15 }],
-    ['3.7.0-rc.2', { major: 3, minor: 7, patch: 0 }],
-    ['3.7.0+deb12', { major: 3, minor: 7, patch: 0 }],
+    ['3.7.15', { major: 3, minor: 7, patch: 15, preRelease: false }],
+    ['v3.5.0', { major: 3, minor: 5, patch: 0, preRelease: false }],
+    [' 3.7.15\n', { major: 3, minor: 7, patch: 15, preRelease: false }],
+    ['3.7.0-rc.2', { major: 3, minor: 7, patch: 0, preRelease: true }],
+    ['3.7.0+deb12', { major: 3, minor: 7, patch: 0, preRelease: false }],
   ])('%j is a version', (text, expected) => {
     expect(parseVersion(text)).toEqual(expected)
   })
@@ -32,16 +32,14 @@ describe('parseVersion', () => {
 
 describe('compareVersions', () => {
   test('numbers are compared as numbers, from the left', () => {
-    const sorted = ['3.10.0', '3.7.15', '4.0.0', '3.7.9', '3.3.6']
-      .map(text => parseVersion(text) ?? expect.unreachable())
-      .sort(compareVersions)
-    expect(sorted.map(({ major, minor, patch }) => `${major}.${minor}.${patch}`)).toEqual([
-      '3.3.6',
-      '3.7.9',
-      '3.7.15',
-      '3.10.0',
-      '4.0.0',
-    ])
+    const texts = ['3.3.6', '3.7.0-rc.1', '3.7.0', '3.7.9', '3.7.15', '3.10.0', '4.0.0']
+    const versions = texts.map(text => parseVersion(text) ?? expect.unreachable())
+    expect([...versions].reverse().sort(compareVersions)).toEqual(versions)
+  })
+
+  test('two pre-releases of one version are equal', () => {
+    const [a, b] = ['3.7.0-rc.1', '3.7.0-rc.2'].map(text => parseVersion(text) ?? expect.unreachable())
+    expect(a && b && compareVersions(a, b)).toBe(0)
   })
 })
 
@@ -55,6 +53,7 @@ describe('capabilitiesOf', () => {
     ['3.5.3', { ...NONE, serversTransportProxyProtocol: true }],
     ['3.6.0', { ...NONE, serversTransportProxyProtocol: true, tcpHealthCheck: true }],
     ['3.6.15', { ...NONE, serversTransportProxyProtocol: true, tcpHealthCheck: true }],
+    ['3.7.0-rc.1', { ...NONE, serversTransportProxyProtocol: true, tcpHealthCheck: true }],
     ['3.7.0', ALL],
     [NEWEST_SUPPORTED, ALL],
     ['3.10.0', ALL],
