@@ -53,7 +53,11 @@ export type HttpRouter = {
   readonly service: string
   readonly priority: number
   readonly middlewares?: readonly string[]
-  readonly tls?: { readonly options: string; readonly certResolver?: string }
+  readonly tls?: {
+    readonly options: string
+    readonly certResolver?: string
+    readonly domains?: readonly { readonly main: string }[]
+  }
 }
 
 export type HttpService = {
@@ -64,9 +68,9 @@ export type HttpService = {
   }
 }
 
-export type HttpMiddleware = {
-  readonly redirectScheme: { readonly scheme: 'https'; readonly permanent: true; readonly port?: string }
-}
+export type HttpMiddleware =
+  | { readonly redirectScheme: { readonly scheme: 'https'; readonly permanent: true; readonly port?: string } }
+  | { readonly replacePathRegex: { readonly regex: string; readonly replacement: string } }
 
 type Named<T> = Readonly<Record<string, T>>
 

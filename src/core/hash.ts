@@ -1,5 +1,7 @@
 /** Canonical bytes, and hashes over them: equal values give equal text, whatever the order in which their keys were written. */
 import { createHash } from 'node:crypto'
+import type { DynamicConfig } from './dynamic-config.ts'
+import type { HttpRoute, TcpRoute, UdpRoute } from './route.ts'
 
 /** JSON with sorted keys. `undefined` members are left out, as JSON.stringify does. Order within lists is kept: it means something. */
 export function canonicalJson(value: unknown): string {
@@ -19,3 +21,21 @@ export const sha256 = (text: string | Uint8Array): string => createHash('sha256'
 
 /** SHA-256 of the canonical JSON, 64 hexadecimal digits. */
 export const contentHash = (value: unknown): string => sha256(canonicalJson(value))
+
+const sortedHash = (values: readonly unknown[]): string => sha256(values.map(canonicalJson).sort().join('\n'))
+
+/** Of the HTTP routes as parsed; the order of the list does not matter. 64 hexadecimal digits. */
+export const hashHttpRoutes = (routes: readonly HttpRoute[]): string => sortedHash(routes)
+/** Of the TCP routes as parsed; the order of the list does not matter. */
+export const hashTcpRoutes = (routes: readonly TcpRoute[]): string => sortedHash(routes)
+/** Of the UDP routes as parsed; the order of the list does not matter. */
+export const hashUdpRoutes = (routes: readonly UdpRoute[]): string => sortedHash(routes)
+
+export type SectionHashes = { readonly http: string; readonly tcp: string; readonly udp: string }
+
+/** Of what was compiled, section by section: says which protocol a change touched. */
+export const hashSections = (config: DynamicConfig): SectionHashes => ({
+  http: contentHash(config.http ?? null),
+  tcp: contentHash(config.tcp ?? null),
+  udp: contentHash(config.udp ?? null),
+})

@@ -68,6 +68,11 @@ const reasons = {
     meaning: 'The external port is not one of this node.',
     remedy: 'Choose a port of the pool, or add this one to the ports setting.',
   },
+  HOST_NAME_REQUIRED: {
+    verdict: 'rejected',
+    meaning: 'The port is shared with HTTP, so a route on it needs a host name.',
+    remedy: 'Give sniHostname, or choose a port of its own.',
+  },
   HOST_NAME_INVALID: {
     verdict: 'rejected',
     meaning: 'The host name is not one.',

@@ -1,0 +1,224 @@
+/**
+ * What Traefik should have, from what is expected: total and pure. Bad input gives problems, never an exception, and costs only itself.
+ *
+ *   candidates -> placement (who may stand where) -> routers, services, tombstones -> { config, outcomes }
+ *
+ * The same candidates, settings and view of Traefik give the same bytes, in whatever order they come.
+ */
+import type { NodeSettings } from './admit.ts'
+import { type Capabilities, capabilitiesOf } from './capabilities.ts'
+import { assembleHttp, compileHttpRoute } from './compile-http.ts'
+import { assembleTcp, compileTcpRoute, type TcpPortUse } from './compile-tcp.ts'
+import { assembleUdp, compileUdpRoute } from './compile-udp.ts'
+import { type Candidate, keyOf } from './conflicts.ts'
+import type { DynamicConfig } from './dynamic-config.ts'
+import type { Certificate } from './expected-state.ts'
+import { hashSections, type SectionHashes } from './hash.ts'
+import { isWildcard } from './host-sni.ts'
+import { candidateProblem, Ground, type Placed, place, portsOf, sortedNames, type TraefikView } from './placement.ts'
+import type { Problem, RouteKey } from './problem.ts'
+import type { Route, TcpRoute, UdpRoute } from './route.ts'
+
+export type CompileInput = {
+  readonly candidates: readonly Candidate[]
+  readonly node: NodeSettings
+  readonly view: TraefikView
+  readonly certificates: readonly Certificate[]
+  /** Origin of the control plane that answers ACME challenges, or null. */
+  readonly challengeUrl: string | null
+}
+
+export type RouteOutcome = {
+  readonly key: RouteKey
+  readonly candidate: Candidate
+  /** Why the route is not served, or null. */
+  readonly problem: Problem | null
+  /** What it lacks although it is served, or null. */
+  readonly degraded: Problem | null
+  readonly notes: readonly string[]
+  /** What it became, without `@http`; empty when it is not served. */
+  readonly entryPoints: readonly string[]
+  readonly routers: readonly string[]
+  readonly services: readonly string[]
+}
+
+export type Compiled = {
+  readonly config: DynamicConfig
+  readonly sections: SectionHashes
+  /** One for each candidate, sorted by key; several of one key when an id is claimed twice. */
+  readonly outcomes: readonly RouteOutcome[]
+  /** Entry points that carry something of ours: to be remembered for the next start. */
+  readonly entryPoints: readonly string[]
+}
+
+type Parts = {
+  readonly routers: Readonly<Record<string, { readonly entryPoints: readonly string[] }>>
+  readonly services: Readonly<Record<string, unknown>>
+}
+
+/** Whether a certificate for `domain` is one for `host`: the name itself, or its one-label wildcard. */
+const covers = (domain: string, host: string): boolean =>
+  domain === host || (isWildcard(domain) && host.slice(host.indexOf('.')) === domain.slice(1))
+
+function degradedBy(candidate: Candidate, input: CompileInput): Problem | null {
+  const { route } = candidate
+  if (route.upstreams.length === 0) {
+    return candidateProblem(candidate, 'NO_UPSTREAMS', {
+      field: 'upstreams',
+      value: '[]',
+      message: 'the route has no upstreams; its connections are closed at once',
+    })
+  }
+  if (
+    route.protocol !== 'http' ||
+    input.node.certificates ||
+    !input.certificates.some(({ domain }) => covers(domain, route.domain))
+  )
+    return null
+  return candidateProblem(candidate, 'CERTIFICATE_NEEDS_TOKEN', {
+    field: 'domain',
+    value: route.domain,
+    message: `the certificate of ${route.domain} is not handed to Traefik: the provider endpoint has no token`,
+  })
+}
+
+function notesOf(route: Route, can: Capabilities, version: string | null): readonly string[] {
+  if (route.protocol !== 'tcp' || route.healthCheck === null || can.tcpHealthCheck) return route.notes
+  return [...route.notes, `healthCheck is left out: Traefik ${version ?? 'of unknown version'} may have none for TCP`]
+}
+
+function tcpPortUses(routes: readonly Placed<TcpRoute>[], ground: Ground): TcpPortUse[] {
+  const uses = new Map<number, { plain: boolean; anyTls: boolean; names: boolean }>()
+  for (const { route } of routes) {
+    for (const port of portsOf(route)) {
+      const use = uses.get(port) ?? { plain: false, anyTls: false, names: false }
+      if (route.sniHostname !== null) use.names = true
+      else if (route.tls === 'none') use.plain = true
+      else use.anyTls = true
+      uses.set(port, use)
+    }
+  }
+  return ground.node.ports.tcp.list().flatMap(port => {
+    const entryPoints = ground.graveable('tcp', port)
+    return entryPoints.length === 0
+      ? []
+      : [{ port, entryPoints, ...(uses.get(port) ?? { plain: false, anyTls: false, names: false }) }]
+  })
+}
+
+function freeUdpPorts(
+  routes: readonly Placed<UdpRoute>[],
+  ground: Ground,
+): { port: number; entryPoints: readonly string[] }[] {
+  const used = new Set(routes.flatMap(({ route }) => portsOf(route)))
+  return ground.node.ports.udp
+    .list()
+    .filter(port => !used.has(port))
+    .map(port => ({ port, entryPoints: ground.graveable('udp', port) }))
+    .filter(({ entryPoints }) => entryPoints.length > 0)
+}
+
+/** PEM inline: Traefik takes the text itself in place of a file's name. */
+function tlsSection(input: CompileInput): Pick<DynamicConfig, 'tls'> {
+  if (!input.node.certificates || input.certificates.length === 0) return {}
+  const certificates = input.certificates
+    .map(({ certificate, certificateKey }) => ({ certFile: certificate, keyFile: certificateKey }))
+    .sort((a, b) => (a.certFile < b.certFile ? -1 : 1))
+  return { tls: { certificates } }
+}
+
+const usedEntryPoints = (config: DynamicConfig): string[] =>
+  sortedNames(
+    [config.http?.routers, config.tcp?.routers, config.udp?.routers].flatMap(routers =>
+      Object.values(routers ?? {}).flatMap(router => router.entryPoints),
+    ),
+  )
+
+export function compile(input: CompileInput): Compiled {
+  const { node, view } = input
+  const ground = new Ground(node, view)
+  const can = capabilitiesOf(view.observed?.version ?? null)
+  const placement = place(input.candidates, ground)
+
+  const named = new Set(
+    placement.tcp.filter(({ route }) => route.sniHostname !== null).map(({ route }) => route.externalPort),
+  )
+  const http = placement.http.map(({ candidate, route }) => ({
+    candidate,
+    parts: compileHttpRoute(route, ground.httpThere, node.http),
+  }))
+  const tcp = placement.tcp.map(({ candidate, route }) => ({
+    candidate,
+    parts: compileTcpRoute(
+      route,
+      port => ground.names('tcp', port),
+      port => named.has(port),
+      can,
+    ),
+  }))
+  const udp = placement.udp.map(({ candidate, route }) => ({
+    candidate,
+    parts: compileUdpRoute(route, port => ground.names('udp', port)),
+  }))
+
+  const challengeOn =
+    node.http.redirectFrom !== null && ground.httpThere.includes(node.http.redirectFrom) ? node.http.redirectFrom : null
+  const sections = {
+    http: assembleHttp(
+      http.map(({ parts }) => parts),
+      node.http,
+      input.challengeUrl !== null && challengeOn !== null ? { url: input.challengeUrl, entryPoint: challengeOn } : null,
+    ),
+    tcp: assembleTcp(
+      tcp.map(({ parts }) => parts),
+      tcpPortUses(placement.tcp, ground),
+    ),
+    udp: assembleUdp(
+      udp.map(({ parts }) => parts),
+      freeUdpPorts(placement.udp, ground),
+    ),
+  }
+  const config: DynamicConfig = {
+    ...(sections.http === null ? {} : { http: sections.http }),
+    ...(sections.tcp === null ? {} : { tcp: sections.tcp }),
+    ...(sections.udp === null ? {} : { udp: sections.udp }),
+    ...tlsSection(input),
+  }
+
+  const served = ({ candidate, parts }: { candidate: Candidate; parts: Parts }): RouteOutcome => ({
+    key: keyOf(candidate.route),
+    candidate,
+    problem: null,
+    degraded: degradedBy(candidate, input),
+    notes: notesOf(candidate.route, can, view.observed?.version ?? null),
+    entryPoints: sortedNames(Object.values(parts.routers).flatMap(router => router.entryPoints)),
+    routers: Object.keys(parts.routers).sort(),
+    services: Object.keys(parts.services).sort(),
+  })
+  const outcomes = [
+    ...[...http, ...tcp, ...udp].map(served),
+    ...placement.lost.map(({ candidate, problem }) => ({
+      key: keyOf(candidate.route),
+      candidate,
+      problem,
+      degraded: null,
+      notes: candidate.route.notes,
+      entryPoints: [],
+      routers: [],
+      services: [],
+    })),
+  ].sort((a, b) =>
+    a.key < b.key
+      ? -1
+      : a.key > b.key
+        ? 1
+        : a.problem === null
+          ? -1
+          : b.problem === null
+            ? 1
+            : a.candidate.origin < b.candidate.origin
+              ? -1
+              : 1,
+  )
+  return { config, sections: hashSections(config), outcomes, entryPoints: usedEntryPoints(config) }
+}
