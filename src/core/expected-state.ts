@@ -30,7 +30,7 @@ const certificateWire = z.object({
 const count = z.int().min(0)
 
 const documentWire = z.object({
-  schema: z.unknown(),
+  schema: z.unknown().optional(),
   controlPlaneId: absent(z.string().min(1).max(200)),
   serverId: absent(z.string().min(1).max(200)),
   serverName: absent(z.string().max(300)),
@@ -38,7 +38,7 @@ const documentWire = z.object({
   revision: absent(count),
   removed: absent(z.array(z.string().max(300))),
   acceptedHash: absent(z.string().max(200)),
-  traefik: z.object({ ...listsShape, certificates: z.array(z.unknown()).nullish(), challengeRoute: z.unknown() }),
+  traefik: z.object({ ...listsShape, certificates: z.array(z.unknown()).nullish(), challengeRoute: z.unknown().optional() }),
 })
 
 const fileWire = z.object(listsShape)
