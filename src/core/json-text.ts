@@ -32,7 +32,11 @@ function stringEnd(text: string, start: number): number | TextFault {
     const code = text.charCodeAt(at)
     if (code === 0x22) return at + 1
     if (code < 0x20)
-      return { offset: at, message: 'a string goes on over the end of its line', remedy: 'Close it with a quote.' }
+      return {
+        offset: at,
+        message: 'a string holds a line end or a control sign',
+        remedy: 'Close it with a quote, or write the sign as an escape.',
+      }
     if (code !== 0x5c) at += 1
     else {
       const end = matchEnd(ESCAPE, text, at)

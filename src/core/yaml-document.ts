@@ -140,7 +140,7 @@ function refusedLexeme(lexeme: string, offset: number): TextFault | null {
       return {
         offset,
         message: `${printable(lexeme)} is an alias, which routes files do not have`,
-        remedy: 'Write the value out, or quote the text if it begins with "*".',
+        remedy: `Write the value out, or in quotes if it is a text that begins with a star: "${printable(lexeme)}".`,
       }
     case 'tag':
       return CORE_TAGS.has(lexeme)
