@@ -22,9 +22,16 @@ export const NEWEST_SUPPORTED = '3.7.15'
 export type Capabilities = {
   /** A rule HostSNI(`*.example.com`). Before, the router is disabled, and a HostSNIRegexp does the same. */
   readonly hostSniWildcard: boolean
-  /** `healthCheck` on a TCP load balancer, and `healthCheck: {}` on a weighted TCP service above it. Before, the body is refused. */
+  /**
+   * `healthCheck` on a TCP load balancer, and `healthCheck: {}` on a weighted TCP service above it. Before, the body is refused.
+   * The one on the weighted service is needed, else a dead child still gets its share; and it needs one on each child: where a child
+   * has none the router is disabled, and every connection hangs.
+   */
   readonly tcpHealthCheck: boolean
-  /** `proxyProtocol` on a TCP servers transport. Before, the body is refused, and it goes on the load balancer. */
+  /**
+   * `proxyProtocol` on a TCP servers transport. Before, the body is refused, and it goes on the load balancer. There it must stand
+   * without a `serversTransport` to be right for every version: those that have this field silently ignore the other one beside it.
+   */
   readonly serversTransportProxyProtocol: boolean
 }
 
@@ -33,7 +40,7 @@ const SINCE: Readonly<Record<keyof Capabilities, TraefikVersion>> = {
   hostSniWildcard: { major: 3, minor: 7, patch: 0, preRelease: false },
   // 3.5.3 refuses the field, 3.6.0 takes it.
   tcpHealthCheck: { major: 3, minor: 6, patch: 0, preRelease: false },
-  // 3.5.1 refuses the field, 3.5.3 takes it; 3.5.2 was not to be had.
+  // 3.5.1 refuses the field, 3.5.3 takes it. 3.5.2 was not to be had; by traefik/traefik issue 12100 it knows the field, but is broken.
   serversTransportProxyProtocol: { major: 3, minor: 5, patch: 3, preRelease: false },
 }
 
