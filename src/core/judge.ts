@@ -1,0 +1,192 @@
+/**
+ * What became of each route: its outcome here, held against what Traefik shows.
+ *
+ * "Live" is read back, never assumed: every router and service that the route became stands in Traefik's runtime just as it was
+ * compiled, and none is disabled. Whatever is not known is `pending`, and says so.
+ */
+import type { RouteOutcome } from './compile.ts'
+import type {
+  DynamicConfig,
+  HttpRouter,
+  HttpService,
+  TcpRouter,
+  TcpService,
+  UdpRouter,
+  UdpService,
+} from './dynamic-config.ts'
+import type { ObservedRouter, ObservedRuntime, ObservedService } from './observed.ts'
+import { type Problem, type Protocol, printable } from './problem.ts'
+import { REASONS, type ReasonCode, type Verdict } from './verdict.ts'
+
+export type Evidence =
+  /** No API is configured. */
+  | { readonly kind: 'none' }
+  /** It was asked and did not answer, or not as Traefik does. */
+  | { readonly kind: 'fault'; readonly message: string }
+  | { readonly kind: 'read'; readonly runtime: ObservedRuntime }
+
+export type RouteVerdict = {
+  readonly id: string
+  readonly protocol: Protocol
+  readonly verdict: Verdict
+  readonly reason: ReasonCode
+  /** One sentence for a person. */
+  readonly message: string
+  readonly remedy: string
+  readonly entryPoints: readonly string[]
+  readonly notes: readonly string[]
+  readonly origin: string
+}
+
+type Finding = { readonly reason: ReasonCode; readonly message: string; readonly remedy?: string }
+
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((entry, i) => entry === b[i])
+
+function routerStands(expected: HttpRouter | TcpRouter | UdpRouter, observed: ObservedRouter): boolean {
+  const tls = 'tls' in expected ? expected.tls : undefined
+  return (
+    same([...expected.entryPoints].sort(), observed.entryPoints) &&
+    expected.service === observed.service &&
+    (!('rule' in expected) || (expected.rule === observed.rule && expected.priority === observed.priority)) &&
+    (tls !== undefined) === observed.tls &&
+    (tls !== undefined && 'passthrough' in tls ? tls.passthrough : false) === observed.passthrough
+  )
+}
+
+function serversOf(service: HttpService | TcpService | UdpService): readonly string[] {
+  if (!('loadBalancer' in service)) return []
+  return service.loadBalancer.servers.map(server => ('url' in server ? server.url : server.address)).sort()
+}
+
+type Runtime = {
+  readonly routers: ReadonlyMap<string, ObservedRouter>
+  readonly services: ReadonlyMap<string, ObservedService>
+}
+
+const indexed = (runtime: ObservedRuntime): Runtime => ({
+  routers: new Map(runtime.routers.map(router => [`${router.protocol}/${router.name}`, router])),
+  services: new Map(runtime.services.map(service => [`${service.protocol}/${service.name}`, service])),
+})
+
+const wordsOf = (errors: readonly string[]): string =>
+  errors.length === 0 ? 'without a reason' : printable(errors.join('; '))
+
+/** Null when every part stands as compiled. */
+function standing(outcome: RouteOutcome, config: DynamicConfig, runtime: Runtime): Finding | null {
+  const { protocol } = outcome.candidate.route
+  const section = config[protocol]
+  let missing: string | null = null
+  for (const name of outcome.routers) {
+    const expected = section?.routers?.[name]
+    const observed = runtime.routers.get(`${protocol}/${name}`)
+    if (observed?.status === 'disabled')
+      return {
+        reason: 'TRAEFIK_DISABLED',
+        message: `Traefik shows the router ${name} as disabled: ${wordsOf(observed.errors)}`,
+      }
+    if (expected === undefined || observed === undefined || !routerStands(expected, observed))
+      missing ??= `the router ${name}`
+  }
+  for (const name of outcome.services) {
+    const expected = section?.services?.[name]
+    const observed = runtime.services.get(`${protocol}/${name}`)
+    if (observed?.status === 'disabled')
+      return {
+        reason: 'TRAEFIK_DISABLED',
+        message: `Traefik shows the service ${name} as disabled: ${wordsOf(observed.errors)}`,
+      }
+    if (expected === undefined || observed === undefined || !same(serversOf(expected), observed.servers))
+      missing ??= `the service ${name}`
+  }
+  return missing === null
+    ? null
+    : { reason: 'NOT_YET_APPLIED', message: `Traefik does not show ${missing} as it is served` }
+}
+
+function backendsDown(outcome: RouteOutcome, runtime: Runtime): Finding | null {
+  const { protocol } = outcome.candidate.route
+  const services = outcome.services.flatMap(name => runtime.services.get(`${protocol}/${name}`) ?? [])
+  const down = [...new Set(services.flatMap(service => service.down))]
+  if (down.length === 0) return null
+  const total = new Set(services.flatMap(service => service.servers)).size
+  return {
+    reason: 'BACKEND_DOWN',
+    message: `${down.length} of ${total} upstreams are down: ${printable(down.join(', '))}`,
+  }
+}
+
+function judgeOne(
+  outcome: RouteOutcome,
+  config: DynamicConfig,
+  polled: boolean,
+  evidence: Evidence,
+  runtime: Runtime | null,
+): Finding {
+  if (outcome.problem !== null)
+    return { reason: outcome.problem.code, message: outcome.problem.message, remedy: outcome.problem.remedy }
+  if (evidence.kind === 'none') return { reason: 'NOT_VERIFIED', message: REASONS.NOT_VERIFIED.meaning }
+  if (evidence.kind === 'fault' || runtime === null)
+    return {
+      reason: 'API_UNREACHABLE',
+      message: evidence.kind === 'fault' ? evidence.message : REASONS.API_UNREACHABLE.meaning,
+    }
+  const fault = standing(outcome, config, runtime)
+  if (fault !== null)
+    return fault.reason === 'NOT_YET_APPLIED' && !polled
+      ? { reason: 'NOT_YET_POLLED', message: REASONS.NOT_YET_POLLED.meaning }
+      : fault
+  if (outcome.degraded !== null)
+    return { reason: outcome.degraded.code, message: outcome.degraded.message, remedy: outcome.degraded.remedy }
+  return backendsDown(outcome, runtime) ?? { reason: 'LIVE', message: REASONS.LIVE.meaning }
+}
+
+/**
+ * @param polled whether Traefik has fetched the body that is served now
+ * @param rejected routes that never became candidates: what the sources refused
+ */
+export function judge(
+  outcomes: readonly RouteOutcome[],
+  rejected: readonly Problem[],
+  config: DynamicConfig,
+  polled: boolean,
+  evidence: Evidence,
+): RouteVerdict[] {
+  const runtime = evidence.kind === 'read' ? indexed(evidence.runtime) : null
+  const verdicts = outcomes.map((outcome): RouteVerdict => {
+    const { route, origin } = outcome.candidate
+    const { reason, message, remedy } = judgeOne(outcome, config, polled, evidence, runtime)
+    return {
+      id: route.id,
+      protocol: route.protocol,
+      verdict: REASONS[reason].verdict,
+      reason,
+      message,
+      remedy: remedy ?? REASONS[reason].remedy,
+      entryPoints: outcome.entryPoints,
+      notes: outcome.notes,
+      origin,
+    }
+  })
+  const seen = new Set<string>()
+  for (const problem of rejected) {
+    if (problem.protocol === null) continue
+    // Several faults of one route are one verdict; the first is named.
+    const key = `${problem.origin} ${problem.protocol}/${problem.routeId}`
+    if (problem.routeId !== null && seen.has(key)) continue
+    seen.add(key)
+    const { protocol, routeId, code, message, remedy, origin } = problem
+    verdicts.push({
+      id: routeId ?? '(no id)',
+      protocol,
+      verdict: REASONS[code].verdict,
+      reason: code,
+      message,
+      remedy,
+      entryPoints: [],
+      notes: [],
+      origin,
+    })
+  }
+  return verdicts
+}
