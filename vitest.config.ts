@@ -18,16 +18,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['test/**/*.test.ts'],
           exclude: APART.map(folder => `test/${folder}/**`),
           testTimeout: 10_000,
           hookTimeout: 10_000,
         },
       },
-      ...APART.map(folder => ({
+      ...APART.map((folder, index) => ({
         extends: true as const,
         test: {
           name: folder,
+          // One after the other: what runs real servers must not slow down the tests with short time limits.
+          sequence: { groupOrder: index + 1 },
           include: [`test/${folder}/**/*.test.ts`],
           testTimeout: LONG_TIMEOUT_MS,
           hookTimeout: LONG_TIMEOUT_MS,

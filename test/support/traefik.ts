@@ -70,8 +70,10 @@ export type TestTraefik = {
 
 let pinned: Promise<string> | null = null
 
-/** Path of the Traefik that tests run, fetched into the cache when it is not there yet. Throws when there is none. */
+/** Path of the Traefik that tests run: FAIRLEAD_TEST_TRAEFIK, which the runner sets, else the pinned one, fetched into the cache when it is not there yet. Throws when there is none. */
 export function testTraefikBinary(): Promise<string> {
+  const chosen = process.env.FAIRLEAD_TEST_TRAEFIK
+  if (chosen !== undefined) return Promise.resolve(chosen)
   pinned ??= findTraefik({ env: process.env, prefer: 'pinned' }).then(result => {
     if (!result.found) throw new Error(`no Traefik to test with: ${result.tried.join('; ')}`)
     return result.path
