@@ -1,0 +1,301 @@
+/**
+ * The agent's last known good state on disk, so that a restart serves it within milliseconds and without a control plane.
+ *
+ * Each save makes a new file, `snapshot-<number>`, with a number above all others:
+ *   snapshot.tmp: open, write, fsync -> rename to snapshot-N+1 -> fsync the folder -> remove all but the newest few
+ * A file that has its number is never written to or renamed again while it is good, so there is no moment without a whole generation, and
+ * a step that fails leaves the older ones as they were. `open` takes the newest one that is whole.
+ * - A broken file (half, flipped, a link, a FIFO) is set aside as `broken-<number>`; two of these are kept for whoever wants to look.
+ * - A file of a newer format is left in its place and not counted: after a downgrade the agent goes on with an older generation and
+ *   writes its own above, and nothing that the newer agent saved is overwritten or removed.
+ * - A file that cannot be read now (EIO, EACCES) is left in its place too.
+ * A fault of the disk is a result and a log line, never an exception: the agent goes on in memory, and each further save tries anew.
+ */
+import { constants } from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { failureOf, notEncodable, notOpen, type SaveFailure, tooLarge } from './snapshot-failure.ts'
+import { decodeSnapshot, encodeSnapshot } from './snapshot-file.ts'
+import { createStateDirectory, StateDirectoryError } from './state-directory.ts'
+import { readOwnFile, removeFile, syncDirectory, type WriteStep, writeNewFile } from './state-file.ts'
+import { errorCode, realStateFs, type StateFs } from './state-fs.ts'
+
+export type SaveResult =
+  /** It is on the disk, and a loss of power does not undo it. */
+  { readonly ok: true; readonly generation: number; readonly savedAt: number; readonly bytes: number } | SaveFailure
+
+export type SavedState<T> = {
+  readonly state: T
+  readonly generation: number
+  /** Milliseconds since 1970, by the clock of that time. */
+  readonly savedAt: number
+}
+
+export type SnapshotStoreStatus = {
+  /** Absolute path of the folder. */
+  readonly directory: string
+  /** Of the last generation that was loaded or saved; null when there is none. */
+  readonly generation: number | null
+  readonly savedAt: number | null
+  /** Why the last save, or the opening, did not work; null when it did. A restart would come up with what `savedAt` tells. */
+  readonly fault: SaveFailure | null
+}
+
+export type Failpoint =
+  | 'temp-open'
+  | 'temp-half'
+  | 'temp-fsynced'
+  | 'before-rename'
+  | 'after-rename'
+  | 'before-dir-fsync'
+  | 'after-dir-fsync'
+
+export interface SnapshotStore<T> {
+  /**
+   * Takes the folder's lock and gives the newest whole generation, or null when there is none or the disk is in the way (see `status`).
+   * Throws a StateDirectoryError for what an operator must mend: mode, owner, not a folder, in use by another process.
+   */
+  open(): Promise<SavedState<T> | null>
+  /**
+   * Saves, one at a time. A save that waits while a newer one comes gets the newer one's result, for that holds its state too.
+   * The state must not be changed afterwards. Never rejects.
+   */
+  save(state: T): Promise<SaveResult>
+  status(): SnapshotStoreStatus
+  /** Ends after the saves that were asked for; then the lock is free. */
+  close(): Promise<void>
+}
+
+export type SnapshotStoreOptions<T> = {
+  readonly directory: string
+  /** Goes up when an older agent could not read T any more. */
+  readonly format: number
+  readonly logger: Logger
+  /** How many whole generations are kept. */
+  readonly generations?: number
+  /** Turns the payload of an older format into T, or gives null when it cannot. Without it older formats are passed over. */
+  readonly migrate?: (payload: unknown, format: number) => T | null
+  readonly maxBytes?: number
+  readonly fs?: StateFs
+  readonly now?: () => number
+  readonly failpoint?: (name: Failpoint) => void
+}
+
+const TEMP_NAME = 'snapshot.tmp'
+const GENERATION_NAME = /^snapshot-(\d{12,15})$/
+const BROKEN_NAME = /^broken-(\d{12,15})$/
+const KEPT_BROKEN = 2
+const DEFAULT_GENERATIONS = 3
+// A served body of 20 MB and the readings that it was made of fit in several times.
+const DEFAULT_MAX_BYTES = 128 * 1024 * 1024
+
+const STEP_FAILPOINTS = {
+  opened: 'temp-open',
+  half: 'temp-half',
+  synced: 'temp-fsynced',
+} as const satisfies Record<WriteStep, Failpoint>
+
+const generationName = (generation: number): string => `snapshot-${String(generation).padStart(12, '0')}`
+const brokenName = (generation: number): string => `broken-${String(generation).padStart(12, '0')}`
+
+/** The numbers of the names that fit, the highest first. */
+const numbersOf = (names: readonly string[], pattern: RegExp): number[] =>
+  names
+    .flatMap(name => {
+      const digits = pattern.exec(name)?.[1]
+      return digits === undefined ? [] : [Number(digits)]
+    })
+    .sort((a, b) => b - a)
+
+export function createSnapshotStore<T>({
+  directory: directoryPath,
+  format,
+  logger,
+  generations = DEFAULT_GENERATIONS,
+  migrate,
+  maxBytes = DEFAULT_MAX_BYTES,
+  fs = realStateFs,
+  now = Date.now,
+  failpoint = () => {},
+}: SnapshotStoreOptions<T>): SnapshotStore<T> {
+  const directory = createStateDirectory({ path: directoryPath, fs })
+  const pathOf = (name: string): string => join(directory.path, name)
+  const tempPath = pathOf(TEMP_NAME)
+  /** Of a newer format, or not to be read: neither counted nor removed. */
+  const leftAlone = new Set<number>()
+  let usable = false
+  let last: { readonly generation: number; readonly savedAt: number } | null = null
+  let fault: SaveFailure | null = null
+  let waiting: { readonly state: T; readonly done: PromiseWithResolvers<SaveResult> } | null = null
+  let saving: Promise<void> | null = null
+
+  /** Log changes, not every try: the same fault again is nothing new. */
+  function report(failure: SaveFailure): SaveFailure {
+    const { code, message, remedy } = failure
+    logger[fault?.code === code ? 'debug' : 'warn']({ code, detail: message, remedy }, 'state not saved')
+    fault = failure
+    return failure
+  }
+
+  function toState(payload: Uint8Array, itsFormat: number): T | null {
+    try {
+      const value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8'))
+      return itsFormat === format ? value : (migrate?.(value, itsFormat) ?? null)
+    } catch (error) {
+      logger.error({ err: error, format: itsFormat }, 'saved state not understood')
+      return null
+    }
+  }
+
+  async function setAside(generation: number, why: string): Promise<void> {
+    logger.error(
+      { file: pathOf(generationName(generation)), why, keptAs: brokenName(generation) },
+      'saved state broken',
+    )
+    try {
+      await fs.rename(pathOf(generationName(generation)), pathOf(brokenName(generation)))
+      const broken = numbersOf(await fs.readdir(directory.path), BROKEN_NAME)
+      for (const old of broken.slice(KEPT_BROKEN)) await removeFile(fs, pathOf(brokenName(old)))
+    } catch (error) {
+      logger.warn({ generation, code: errorCode(error) }, 'broken state not set aside')
+    }
+  }
+
+  /** One generation's state, or null after it was set aside or left alone. */
+  async function load(generation: number): Promise<SavedState<T> | null> {
+    const file = pathOf(generationName(generation))
+    const read = await readOwnFile(fs, file, maxBytes)
+    if (read.kind === 'unreadable') {
+      leftAlone.add(generation)
+      logger.error({ file, code: read.code }, 'saved state unreadable')
+      return null
+    }
+    const decoded = read.kind === 'bytes' ? decodeSnapshot(read.bytes) : read
+    if ('fault' in decoded) {
+      await setAside(generation, decoded.fault)
+      return null
+    }
+    if (decoded.format > format) {
+      leftAlone.add(generation)
+      logger.warn({ file, format: decoded.format, known: format }, 'saved state of a newer version left alone')
+      return null
+    }
+    const state = toState(decoded.payload, decoded.format)
+    if (state === null) {
+      leftAlone.add(generation)
+      logger.warn({ file, format: decoded.format, known: format }, 'saved state of an older version left alone')
+      return null
+    }
+    return { state, generation, savedAt: decoded.savedAt }
+  }
+
+  async function write(state: T): Promise<SaveResult> {
+    const savedAt = Math.max(0, Math.trunc(now()))
+    let parts: readonly Uint8Array[]
+    try {
+      parts = encodeSnapshot(Buffer.from(JSON.stringify(state)), { format, savedAt })
+    } catch (error) {
+      return report(notEncodable(error))
+    }
+    const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
+    if (bytes > maxBytes) return report(tooLarge(bytes, maxBytes))
+    let doing = 'use it'
+    try {
+      await directory.ensure()
+      doing = 'list it'
+      // Counted anew each time: the folder may have been empty, gone or another one when we looked last.
+      const known = numbersOf(await fs.readdir(directory.path), GENERATION_NAME)
+      const generation = (known[0] ?? 0) + 1
+      doing = `write ${TEMP_NAME}`
+      await removeFile(fs, tempPath)
+      await writeNewFile(fs, tempPath, parts, step => failpoint(STEP_FAILPOINTS[step]))
+      doing = `rename ${TEMP_NAME}`
+      failpoint('before-rename')
+      await fs.rename(tempPath, pathOf(generationName(generation)))
+      failpoint('after-rename')
+      doing = 'sync it'
+      failpoint('before-dir-fsync')
+      await syncDirectory(fs, directory.path)
+      failpoint('after-dir-fsync')
+      if (fault !== null) logger.info({ generation, after: fault.code }, 'state saved again')
+      fault = null
+      last = { generation, savedAt }
+      await prune([generation, ...known])
+      return { ok: true, generation, savedAt, bytes }
+    } catch (error) {
+      return report(failureOf(error, directory.path, doing))
+    }
+  }
+
+  /** Only after the new one is on the disk for good. What cannot be removed now is tried again at the next save. */
+  async function prune(known: readonly number[]): Promise<void> {
+    const counted = known.filter(generation => !leftAlone.has(generation))
+    for (const old of counted.slice(generations)) {
+      await removeFile(fs, pathOf(generationName(old))).catch((error: unknown) =>
+        logger.warn({ generation: old, code: errorCode(error) }, 'old state not removed'),
+      )
+    }
+  }
+
+  async function saveWaiting(): Promise<void> {
+    while (waiting !== null) {
+      const { state, done } = waiting
+      waiting = null
+      done.resolve(await write(state))
+    }
+    saving = null
+  }
+
+  return {
+    async open() {
+      let names: readonly string[]
+      try {
+        await directory.ensure()
+        names = await fs.readdir(directory.path)
+      } catch (error) {
+        if (error instanceof StateDirectoryError && !error.retryable) throw error
+        usable = true
+        report(failureOf(error, directory.path, 'list it'))
+        return null
+      }
+      usable = true
+      await removeFile(fs, tempPath).catch(() => {})
+      const writable = await fs.access(directory.path, constants.W_OK).then(
+        () => null,
+        (error: unknown) => failureOf(error, directory.path, 'write to it'),
+      )
+      if (writable !== null) report(writable)
+      const known = numbersOf(names, GENERATION_NAME)
+      for (const generation of known) {
+        const saved = await load(generation)
+        if (saved === null) continue
+        last = { generation, savedAt: saved.savedAt }
+        logger.info({ generation, savedAt: new Date(saved.savedAt).toISOString() }, 'saved state loaded')
+        return saved
+      }
+      logger[known.length === 0 ? 'info' : 'error'](
+        { directory: directory.path, tried: known.length },
+        'no saved state',
+      )
+      return null
+    },
+    save(state) {
+      if (!usable) return Promise.resolve(notOpen)
+      waiting = { state, done: waiting?.done ?? Promise.withResolvers<SaveResult>() }
+      const { promise } = waiting.done
+      saving ??= saveWaiting()
+      return promise
+    },
+    status: () => ({
+      directory: directory.path,
+      generation: last?.generation ?? null,
+      savedAt: last?.savedAt ?? null,
+      fault,
+    }),
+    async close() {
+      usable = false
+      await saving
+      await directory.close()
+    },
+  }
+}
