@@ -25,7 +25,8 @@ function run(
   const bin = join(root, 'node_modules', '.bin')
   // First on PATH is also the pinned Node, which these commands then run on.
   const PATH = [bin, process.env.PATH ?? ''].join(delimiter)
-  const child = spawn(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env, PATH } })
+  const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1' }
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...plain, ...env, PATH } })
   return new Promise(resolve => {
     child.once('error', error => {
       console.error(`${command}: ${error.message}`)
@@ -57,7 +58,7 @@ async function main(): Promise<Totals> {
   const parts = await prepareParts()
   let totals = NOTHING
   totals = add(totals, await check('types', 'tsc', ['-p', 'tsconfig.json']))
-  totals = add(totals, await check('lint', 'biome', ['ci']))
+  totals = add(totals, await check('lint', 'biome', ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off'])]))
   const env = {
     FAIRLEAD_TEST_HAS: parts.there.join(','),
     ...(parts.traefik === null ? {} : { FAIRLEAD_TEST_TRAEFIK: parts.traefik }),
