@@ -132,11 +132,10 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
   }
 
   /** Whatever else is thrown is a fault of ours, and must not end the loop. */
-  function asSourceError(error: unknown): SourceError {
-    if (error instanceof SourceError) return error
-    log.error({ err: error }, 'control plane answer could not be handled')
-    return makeFault('SOURCE_INTERNAL', 'the answer could not be handled', { cause: error })
-  }
+  const asSourceError = (error: unknown): SourceError =>
+    error instanceof SourceError
+      ? error
+      : makeFault('SOURCE_INTERNAL', 'the answer could not be handled', { cause: error })
 
   const report = (result: string) => tell(() => events.onAttempt?.(result))
 
@@ -216,6 +215,7 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
       signal.throwIfAborted()
       const known = asSourceError(error)
       report(known.code)
+      if (known.code === 'SOURCE_INTERNAL') log.error({ err: known }, 'control plane answer could not be handled')
       retryAfterMs = known.retryAfterMs === null ? retryAfterMs : Math.max(known.retryAfterMs, retryAfterMs ?? 0)
       if (known.code === 'SOURCE_NOT_MODIFIED' && held !== null && etag !== null) held = { ...held, etag: null }
       else address = (address + 1) % addresses.length

@@ -77,7 +77,9 @@ const RETRY_AFTER_CAP_MS = 30_000
 /** `Retry-After` in milliseconds, at most 30 s; null when it is absent or not one. */
 export function parseRetryAfter(text: string | null, nowMs: number): number | null {
   if (text === null) return null
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs
+  // Date.parse takes far more than HTTP dates: `-5` is a day in 2001 to it.
+  const date = /^[A-Z][a-z]{2,8},/.test(text) ? Date.parse(text) : Number.NaN
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : date - nowMs
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_CAP_MS) : null
 }
 
