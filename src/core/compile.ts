@@ -10,11 +10,10 @@ import { type Capabilities, capabilitiesOf } from './capabilities.ts'
 import { assembleHttp, compileHttpRoute } from './compile-http.ts'
 import { assembleTcp, compileTcpRoute, type TcpPortUse } from './compile-tcp.ts'
 import { assembleUdp, compileUdpRoute } from './compile-udp.ts'
-import { type Candidate, keyOf } from './conflicts.ts'
+import { byPrecedence, type Candidate, keyOf } from './conflicts.ts'
 import type { DynamicConfig } from './dynamic-config.ts'
 import type { Certificate } from './expected-state.ts'
 import { hashSections, type SectionHashes } from './hash.ts'
-import { isWildcard } from './host-sni.ts'
 import { candidateProblem, Ground, type Placed, place, portsOf, sortedNames, type TraefikView } from './placement.ts'
 import type { Problem, RouteKey } from './problem.ts'
 import type { Route, TcpRoute, UdpRoute } from './route.ts'
@@ -56,11 +55,8 @@ type Parts = {
   readonly services: Readonly<Record<string, unknown>>
 }
 
-/** Whether a certificate for `domain` is one for `host`: the name itself, or its one-label wildcard. */
-const covers = (domain: string, host: string): boolean =>
-  domain === host || (isWildcard(domain) && host.slice(host.indexOf('.')) === domain.slice(1))
-
-function degradedBy(candidate: Candidate, input: CompileInput): Problem | null {
+/** @param withheld domains of certificates that Traefik does not get */
+function degradedBy(candidate: Candidate, withheld: ReadonlySet<string>): Problem | null {
   const { route } = candidate
   if (route.upstreams.length === 0) {
     return candidateProblem(candidate, 'NO_UPSTREAMS', {
@@ -69,12 +65,9 @@ function degradedBy(candidate: Candidate, input: CompileInput): Problem | null {
       message: 'the route has no upstreams; its connections are closed at once',
     })
   }
-  if (
-    route.protocol !== 'http' ||
-    input.node.certificates ||
-    !input.certificates.some(({ domain }) => covers(domain, route.domain))
-  )
-    return null
+  if (route.protocol !== 'http') return null
+  const wildcard = `*${route.domain.slice(route.domain.indexOf('.'))}`
+  if (!withheld.has(route.domain) && !withheld.has(wildcard)) return null
   return candidateProblem(candidate, 'CERTIFICATE_NEEDS_TOKEN', {
     field: 'domain',
     value: route.domain,
@@ -99,7 +92,7 @@ function tcpPortUses(routes: readonly Placed<TcpRoute>[], ground: Ground): TcpPo
     }
   }
   return ground.node.ports.tcp.list().flatMap(port => {
-    const entryPoints = ground.graveable('tcp', port)
+    const entryPoints = ground.graveable('tcp', port, uses.has(port))
     return entryPoints.length === 0
       ? []
       : [{ port, entryPoints, ...(uses.get(port) ?? { plain: false, anyTls: false, names: false }) }]
@@ -114,17 +107,22 @@ function freeUdpPorts(
   return ground.node.ports.udp
     .list()
     .filter(port => !used.has(port))
-    .map(port => ({ port, entryPoints: ground.graveable('udp', port) }))
+    .map(port => ({ port, entryPoints: ground.graveable('udp', port, false) }))
     .filter(({ entryPoints }) => entryPoints.length > 0)
 }
 
 /** PEM inline: Traefik takes the text itself in place of a file's name. */
 function tlsSection(input: CompileInput): Pick<DynamicConfig, 'tls'> {
   if (!input.node.certificates || input.certificates.length === 0) return {}
-  const certificates = input.certificates
-    .map(({ certificate, certificateKey }) => ({ certFile: certificate, keyFile: certificateKey }))
-    .sort((a, b) => (a.certFile < b.certFile ? -1 : 1))
-  return { tls: { certificates } }
+  // By its text each stands once, in one order: several domains may name the same certificate.
+  const byText = new Map(
+    input.certificates.map(({ certificate, certificateKey }) => [
+      `${certificate}${certificateKey}`,
+      { certFile: certificate, keyFile: certificateKey },
+    ]),
+  )
+  const sorted = [...byText].sort(([a], [b]) => (a < b ? -1 : 1))
+  return { tls: { certificates: sorted.map(([, pair]) => pair) } }
 }
 
 const usedEntryPoints = (config: DynamicConfig): string[] =>
@@ -133,6 +131,13 @@ const usedEntryPoints = (config: DynamicConfig): string[] =>
       Object.values(routers ?? {}).flatMap(router => router.entryPoints),
     ),
   )
+
+/** Of several with one key the served one stands first. */
+function byKey(a: RouteOutcome, b: RouteOutcome): number {
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1
+  if ((a.problem === null) !== (b.problem === null)) return a.problem === null ? -1 : 1
+  return byPrecedence(a.candidate, b.candidate)
+}
 
 export function compile(input: CompileInput): Compiled {
   const { node, view } = input
@@ -185,11 +190,12 @@ export function compile(input: CompileInput): Compiled {
     ...tlsSection(input),
   }
 
+  const withheld = new Set(node.certificates ? [] : input.certificates.map(({ domain }) => domain))
   const served = ({ candidate, parts }: { candidate: Candidate; parts: Parts }): RouteOutcome => ({
     key: keyOf(candidate.route),
     candidate,
     problem: null,
-    degraded: degradedBy(candidate, input),
+    degraded: degradedBy(candidate, withheld),
     notes: notesOf(candidate.route, can, view.observed?.version ?? null),
     entryPoints: sortedNames(Object.values(parts.routers).flatMap(router => router.entryPoints)),
     routers: Object.keys(parts.routers).sort(),
@@ -207,18 +213,6 @@ export function compile(input: CompileInput): Compiled {
       routers: [],
       services: [],
     })),
-  ].sort((a, b) =>
-    a.key < b.key
-      ? -1
-      : a.key > b.key
-        ? 1
-        : a.problem === null
-          ? -1
-          : b.problem === null
-            ? 1
-            : a.candidate.origin < b.candidate.origin
-              ? -1
-              : 1,
-  )
+  ].sort(byKey)
   return { config, sections: hashSections(config), outcomes, entryPoints: usedEntryPoints(config) }
 }

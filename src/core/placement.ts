@@ -15,7 +15,7 @@ import {
 } from './entry-points.ts'
 import { httpRival, tcpRival, udpRival } from './foreign.ts'
 import type { ForeignRouter, ObservedTraefik } from './observed.ts'
-import { type Problem, printable } from './problem.ts'
+import { type Problem, printable, printableId } from './problem.ts'
 import type { HttpRoute, Route, TcpRoute, UdpRoute } from './route.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
 
@@ -51,8 +51,11 @@ export function candidateProblem(
 ): Problem {
   const { route, origin } = candidate
   const { field, value, message, remedy = REASONS[code].remedy } = found
-  return { code, protocol: route.protocol, routeId: printable(route.id), field, value, message, remedy, origin }
+  return { code, protocol: route.protocol, routeId: printableId(route.id), field, value, message, remedy, origin }
 }
+
+/** Where Traefik's API answers when nothing else is said (`api.insecure`). */
+const API_ENTRY_POINT = 'traefik'
 
 /** The entry points of a node, as far as they are known, and who stands on them. */
 export class Ground {
@@ -65,8 +68,10 @@ export class Ground {
   readonly httpNames: readonly string[]
   /** Those of them that Traefik has. */
   readonly httpThere: readonly string[]
-  /** TCP ports that carry HTTP as well. */
+  /** TCP ports that carry HTTP routes as well. */
   readonly httpPorts: ReadonlySet<number>
+  /** Those, and the port of Traefik's own API: a route without a host name would take all that comes there. */
+  readonly namedOnlyPorts: ReadonlySet<number>
 
   constructor(node: NodeSettings, view: TraefikView) {
     this.node = node
@@ -78,11 +83,18 @@ export class Ground {
     this.httpNames = names
     if (view.observed === null) {
       this.httpThere = names
-      this.httpPorts = new Set(node.ports.tcp.list().filter(port => names.includes(entryPointName('tcp', port))))
+      const portsNamed = (wanted: readonly string[]) =>
+        node.ports.tcp.list().filter(port => wanted.includes(entryPointName('tcp', port)))
+      this.httpPorts = new Set(portsNamed(names))
+      this.namedOnlyPorts = new Set(portsNamed([...names, API_ENTRY_POINT]))
     } else {
-      const there = view.observed.entryPoints.filter(({ name, protocol }) => protocol === 'tcp' && names.includes(name))
+      const tcp = view.observed.entryPoints.filter(({ protocol }) => protocol === 'tcp')
+      const there = tcp.filter(({ name }) => names.includes(name))
       this.httpThere = sortedNames(there.map(({ name }) => name))
       this.httpPorts = new Set(there.map(({ port }) => port))
+      this.namedOnlyPorts = new Set(
+        tcp.filter(({ name }) => names.includes(name) || name === API_ENTRY_POINT).map(({ port }) => port),
+      )
     }
   }
 
@@ -116,14 +128,19 @@ export class Ground {
     return null
   }
 
-  /** Entry points of a pool port on which a tombstone stands in nobody's way. */
-  graveable(protocol: 'tcp' | 'udp', port: number): readonly string[] {
+  /**
+   * Entry points of a pool port on which a tombstone stands in nobody's way.
+   * @param used a route of ours stands there already
+   */
+  graveable(protocol: 'tcp' | 'udp', port: number, used: boolean): readonly string[] {
     return this.names(protocol, port).filter(name => {
-      if (this.#tombstones !== 'everywhere' && !this.#tombstones.has(name)) return false
+      if (!used && this.#tombstones !== 'everywhere' && !this.#tombstones.has(name)) return false
       const foreign = this.#foreign.get(name) ?? []
       if (protocol === 'udp') return !foreign.some(router => router.protocol === 'udp')
       // A TCP HostSNI(`*`) of any priority takes plain HTTP away from HTTP routers on its entry point.
-      return !this.httpNames.includes(name) && name !== 'traefik' && !foreign.some(router => router.protocol !== 'udp')
+      return (
+        !this.httpNames.includes(name) && name !== API_ENTRY_POINT && !foreign.some(router => router.protocol !== 'udp')
+      )
     })
   }
 }
@@ -206,10 +223,10 @@ export function place(candidates: readonly Candidate[], ground: Ground): Placeme
     })
   const admitted = keep(
     candidates,
-    candidate => admit(candidate.route, candidate.origin, ground.node, ground.httpPorts)[0] ?? null,
+    candidate => admit(candidate.route, candidate.origin, ground.node, ground.namedOnlyPorts)[0] ?? null,
   )
   const { winners, losers } = settleConflicts(admitted, ground.httpPorts)
-  lost.push(...losers)
+  for (const loser of losers) lost.push(loser)
   const open = keep(winners, candidate => entryPointProblem(candidate, ground))
   const alone = keep(open, candidate => rivalProblem(candidate, ground))
   return { http: placed(alone, 'http'), tcp: placed(alone, 'tcp'), udp: placed(alone, 'udp'), lost }

@@ -1,0 +1,190 @@
+/**
+ * Keeps the picture of Traefik that its API shows.
+ *
+ *   every interval, after each poll on a new connection, after each body that it fetched -> read -> onChange
+ *   after a new body was fetched: look for its beacon, densely at first, until it is there or the deadline is over
+ *
+ * A fault leaves the last picture for compiling (entry points do not change while Traefik runs) and is told to whoever judges: what was
+ * true a minute ago is no proof of now.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { TraefikApi, TraefikApiFault, TraefikReading } from './traefik-api.ts'
+
+export type Observation = {
+  /** The last reading that worked, of this run; null before the first. */
+  readonly reading: TraefikReading | null
+  /** Milliseconds since 1970 of that reading. */
+  readonly readAt: number | null
+  /** Why the last attempt did not work; null when it did. */
+  readonly fault: (TraefikApiFault & { readonly since: number }) | null
+  /** The picture is old enough to hold what the other providers have to say: see SETTLE_MS. */
+  readonly settled: boolean
+  /** From the moment at which a body was fetched to the moment at which its beacon was there, of the last one. */
+  readonly lastApplyMs: number | null
+}
+
+export interface Observer {
+  /** Resolves after the first attempt to read, well or not. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Read as soon as possible: perhaps Traefik restarted. */
+  kick(): void
+  /** Traefik has fetched the body with this hash: look for its beacon, then read. */
+  fetched(hash: string): void
+  observation(): Observation
+}
+
+export type ObserverOptions = {
+  readonly api: TraefikApi
+  readonly logger: Logger
+  readonly onChange: () => void
+  /** Traefik's start time is another one. */
+  readonly onRestart: () => void
+  readonly intervalMs?: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+  readonly settleMs?: number
+}
+
+const INTERVAL_MS = 10_000
+// A reading may take its time on a large Traefik; it is never more than this share of it.
+const MAX_DUTY = 0.01
+// A Traefik that has just started shows no router of its other providers yet. Until it had this time, nobody concludes that there are none.
+const SETTLE_MS = 5_000
+const BEACON_FIRST_MS = 4
+const BEACON_LONGEST_MS = 250
+const BEACON_DEADLINE_MS = 60_000
+
+export function createObserver(options: ObserverOptions): Observer {
+  const { api, onChange, onRestart, intervalMs = INTERVAL_MS, now = Date.now, settleMs = SETTLE_MS } = options
+  const log = options.logger.child({ component: 'observer' })
+  const aborter = new AbortController()
+  const { signal } = aborter
+  let reading: TraefikReading | null = null
+  let readAt: number | null = null
+  let fault: Observation['fault'] = null
+  let firstSeenMs = 0
+  let lastApplyMs: number | null = null
+  let lastReadMs = 0
+  let awaited: { readonly hash: string; readonly since: number } | null = null
+  let wake: AbortController = new AbortController()
+  let kicked = false
+  let running: Promise<void> = Promise.resolve()
+  let settledTold = false
+
+  /** For how long this Traefik is known to run; by its own start time when the clocks agree on the past. */
+  function ageMs(): number {
+    if (reading === null) return 0
+    const started = reading.startedAt === null ? Number.NaN : Date.parse(reading.startedAt)
+    const known = performance.now() - firstSeenMs
+    return Number.isNaN(started) ? known : Math.max(known, now() - started)
+  }
+
+  const settled = (): boolean => reading !== null && ageMs() >= settleMs
+
+  async function readOnce(): Promise<void> {
+    const began = performance.now()
+    const result = await api.read(signal)
+    lastReadMs = performance.now() - began
+    if (!result.ok) {
+      if (fault?.kind !== result.fault.kind)
+        log.warn({ kind: result.fault.kind, detail: result.fault.message }, 'Traefik cannot be read')
+      const isNew = fault === null || fault.kind !== result.fault.kind
+      fault = { ...result.fault, since: fault?.since ?? now() }
+      if (isNew) onChange()
+      return
+    }
+    if (fault !== null) log.info({ version: result.value.version }, 'Traefik is read again')
+    fault = null
+    const restarted = reading !== null && reading.startedAt !== result.value.startedAt
+    if (reading === null || restarted) {
+      firstSeenMs = performance.now()
+      settledTold = false
+    }
+    reading = result.value
+    readAt = now()
+    if (restarted) {
+      log.info({ startedAt: reading.startedAt, version: reading.version }, 'Traefik has restarted')
+      onRestart()
+    }
+    if (settled()) settledTold = true
+    onChange()
+  }
+
+  /** Until the beacon is there, it is overtaken by another body, or the deadline is over. */
+  async function awaitBeacon(): Promise<void> {
+    let waitMs = BEACON_FIRST_MS
+    while (awaited !== null) {
+      const { hash, since } = awaited
+      const result = await api.hasBeacon(hash, signal)
+      if (awaited?.hash !== hash) continue
+      if (result.ok && result.value) {
+        lastApplyMs = performance.now() - since
+        awaited = null
+        return
+      }
+      if (!result.ok || performance.now() - since > BEACON_DEADLINE_MS) {
+        awaited = null
+        return
+      }
+      await delay(waitMs, undefined, { signal })
+      waitMs = Math.min(waitMs * 1.5, BEACON_LONGEST_MS)
+    }
+  }
+
+  /** Until something is to be done, or the interval is over. */
+  async function rest(): Promise<void> {
+    if (kicked || awaited !== null) return
+    const untilSettled =
+      reading !== null && !settledTold ? Math.max(settleMs - ageMs(), 0) + 20 : Number.POSITIVE_INFINITY
+    const longest = Math.max(intervalMs, lastReadMs / MAX_DUTY) * (0.9 + 0.2 * Math.random())
+    wake = new AbortController()
+    try {
+      await delay(Math.min(longest, untilSettled), undefined, { signal: AbortSignal.any([signal, wake.signal]) })
+    } catch {
+      // Woken, or stopped: the loop looks which.
+    }
+  }
+
+  async function loop(): Promise<void> {
+    while (!signal.aborted) {
+      await rest()
+      if (signal.aborted) return
+      try {
+        await awaitBeacon()
+        kicked = false
+        await readOnce()
+      } catch (error) {
+        if (signal.aborted) return
+        log.error({ err: error }, 'reading Traefik failed')
+        await delay(1_000, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  return {
+    async start() {
+      try {
+        await readOnce()
+      } catch (error) {
+        if (!signal.aborted) throw error
+        return
+      }
+      running = loop()
+    },
+    async stop() {
+      aborter.abort()
+      await running
+    },
+    kick() {
+      kicked = true
+      wake.abort()
+    },
+    fetched(hash) {
+      awaited = { hash, since: performance.now() }
+      wake.abort()
+    },
+    observation: () => ({ reading, readAt, fault, settled: settled(), lastApplyMs }),
+  }
+}

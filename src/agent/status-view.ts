@@ -1,0 +1,143 @@
+/** The answer of `/status` and of `fairlead status`: everything that the agent knows, as one value without secrets. */
+import type { ObservedEntryPoint } from '../core/observed.ts'
+import type { Problem } from '../core/problem.ts'
+import type { UnknownField } from '../core/route.ts'
+import type { TrackedVerdict } from '../core/track.ts'
+import { VERDICTS, type Verdict } from '../core/verdict.ts'
+import type { HoldShortened } from './hold.ts'
+import type { Observation } from './observer.ts'
+import type { ProviderStats } from './provider.ts'
+import type { Waiting } from './reconcile.ts'
+import type { SourceName, SourceStatus } from './sources/source.ts'
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+
+export type TraefikState = 'verified' | 'unverified' | 'down' | 'never-polled'
+
+export type StatusView = {
+  readonly node: string
+  readonly version: string
+  readonly startedAt: string
+  /** Labels, compared only for equality; null where there is none yet. */
+  readonly revision: {
+    readonly expected: number | string | null
+    readonly served: number | string | null
+    readonly applied: number | string | null
+  }
+  readonly traefik: {
+    readonly state: TraefikState
+    readonly version: string | null
+    readonly startedAt: string | null
+    readonly api: string | null
+    readonly fault: string | null
+    readonly lastPollAt: string | null
+    readonly polls: number
+    readonly unauthorized: number
+    readonly pollers: number
+    readonly holdShortened: HoldShortened | null
+    readonly lastApplyMs: number | null
+    readonly entryPoints: readonly ObservedEntryPoint[] | null
+  }
+  readonly counts: Readonly<Record<Verdict, number>>
+  readonly routes: readonly (Omit<TrackedVerdict, 'since'> & { readonly since: string })[]
+  /** Of the documents and files, not of routes. */
+  readonly problems: readonly Problem[]
+  readonly unknownFields: readonly UnknownField[]
+  readonly sources: readonly {
+    readonly name: SourceName
+    readonly revision: number | string | null
+    readonly routes: number | null
+    readonly documents: number | null
+    readonly lastAttemptAt: string | null
+    readonly lastSuccessAt: string | null
+    readonly fault: {
+      readonly code: string
+      readonly message: string
+      readonly remedy: string
+      readonly since: string
+    } | null
+  }[]
+  readonly waiting: Waiting | null
+  readonly store: {
+    readonly savedAt: string | null
+    readonly fault: { readonly code: string; readonly message: string; readonly remedy: string } | null
+  }
+}
+
+export type StatusInput = {
+  readonly node: string
+  readonly version: string
+  readonly startedAt: number
+  readonly api: string | null
+  readonly revision: StatusView['revision']
+  readonly verdicts: readonly TrackedVerdict[]
+  readonly rejected: readonly Problem[]
+  readonly sources: readonly SourceStatus[]
+  readonly observation: Observation | null
+  readonly provider: ProviderStats
+  readonly waiting: Waiting | null
+  readonly store: {
+    readonly savedAt: number | null
+    readonly fault: { readonly code: string; readonly message: string; readonly remedy: string } | null
+  }
+}
+
+/** Whether what we say of Traefik is proven. A Traefik that waits in a held poll is there. */
+export function traefikState(observation: Observation | null, provider: ProviderStats): TraefikState {
+  if (observation === null) return provider.lastPollAt === null && provider.held === 0 ? 'never-polled' : 'unverified'
+  if (observation.fault?.kind === 'unreachable' && provider.held === 0) return 'down'
+  if (observation.fault !== null || observation.reading === null) return 'unverified'
+  return provider.lastPollAt === null && provider.held === 0 ? 'never-polled' : 'verified'
+}
+
+export function countVerdicts(verdicts: readonly { readonly verdict: Verdict }[]): Record<Verdict, number> {
+  const counts = { live: 0, pending: 0, rejected: 0, refused: 0, conflicted: 0, waiting: 0, degraded: 0, held: 0 }
+  for (const { verdict } of verdicts) counts[verdict]++
+  return counts
+}
+
+const byUrgency = (a: TrackedVerdict, b: TrackedVerdict): number =>
+  VERDICTS.indexOf(b.verdict) - VERDICTS.indexOf(a.verdict) ||
+  (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.id < b.id ? -1 : 1)
+
+export function statusView(input: StatusInput): StatusView {
+  const { observation, provider } = input
+  return {
+    node: input.node,
+    version: input.version,
+    startedAt: new Date(input.startedAt).toISOString(),
+    revision: input.revision,
+    traefik: {
+      state: traefikState(observation, provider),
+      version: observation?.reading?.version ?? null,
+      startedAt: observation?.reading?.startedAt ?? null,
+      api: input.api,
+      fault: observation?.fault?.message ?? null,
+      lastPollAt: iso(provider.lastPollAt),
+      polls: provider.polls,
+      unauthorized: provider.unauthorized,
+      pollers: provider.pollers,
+      holdShortened: provider.holdShortened,
+      lastApplyMs:
+        observation?.lastApplyMs === null || observation === null ? null : Math.round(observation.lastApplyMs),
+      entryPoints: observation?.reading?.entryPoints ?? null,
+    },
+    counts: countVerdicts(input.verdicts),
+    routes: [...input.verdicts]
+      .sort(byUrgency)
+      .map(verdict => ({ ...verdict, since: new Date(verdict.since).toISOString() })),
+    problems: input.rejected.filter(({ protocol }) => protocol === null),
+    unknownFields: input.sources.flatMap(({ reading }) => reading?.unknownFields ?? []),
+    sources: input.sources.map(({ name, reading, fault, lastAttemptAt, lastSuccessAt }) => ({
+      name,
+      revision: reading?.revision ?? null,
+      routes: reading?.routes.length ?? null,
+      documents: reading?.documents ?? null,
+      lastAttemptAt: iso(lastAttemptAt),
+      lastSuccessAt: iso(lastSuccessAt),
+      fault: fault === null ? null : { ...fault, since: new Date(fault.since).toISOString() },
+    })),
+    waiting: input.waiting,
+    store: { savedAt: iso(input.store.savedAt), fault: input.store.fault },
+  }
+}
