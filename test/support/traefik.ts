@@ -96,7 +96,8 @@ export async function startTraefik(options: StartTraefikOptions = {}): Promise<T
     const ending = child
     if (ending === null) return
     child = null
-    if (ending.exitCode !== null || ending.signalCode !== null) return
+    // Never started, or ended by itself.
+    if (ending.pid === undefined || ending.exitCode !== null || ending.signalCode !== null) return
     const ended = once(ending, 'exit')
     ending.kill(signal)
     await ended
@@ -110,7 +111,8 @@ export async function startTraefik(options: StartTraefikOptions = {}): Promise<T
     started.once('error', error => {
       reason = error.message
     })
-    started.once('exit', (code, signal) => {
+    // Not `exit`: by then its last lines may not have been read.
+    started.once('close', (code, signal) => {
       reason ??= `ended with ${code ?? signal}`
     })
     const up = await waitFor(

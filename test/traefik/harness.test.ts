@@ -9,6 +9,7 @@ import { tcpName } from '../support/clients.ts'
 import { offer } from '../support/offer.ts'
 import { part } from '../support/parts.ts'
 import { startScriptedProvider } from '../support/scripted-provider.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { startTraefik } from '../support/traefik.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -59,6 +60,10 @@ describe.skipIf(!part('traefik'))('a Traefik for tests', () => {
     expect(outcome).toBe('refused: field not found, node: bogus')
   })
 
+  test('a program that is not there is an error', async () => {
+    await expect(startTraefik({ binary: '/nonexistent/traefik' })).rejects.toThrow(/nonexistent/)
+  })
+
   test('a wrong static file is an error with its log', async () => {
     const starting = startTraefik({ staticExtra: { entryPoints: { broken: { address: 'nowhere' } } } })
     await expect(starting).rejects.toThrow(/Traefik ended with 1\n(.*\n)*.*nowhere/)
@@ -67,7 +72,9 @@ describe.skipIf(!part('traefik'))('a Traefik for tests', () => {
   test.runIf(existsSync('/usr/bin/setpriv'))('it ends with the process that started it', async () => {
     const module = join(import.meta.dirname, '../support/traefik.ts')
     const script = `const { startTraefik } = await import(${JSON.stringify(module)}); console.log((await startTraefik()).pid)`
-    const { VITEST: _, ...env } = process.env
+    const { VITEST: _, ...inherited } = process.env
+    // What the killed process cannot clear away itself.
+    const env = { ...inherited, TMPDIR: await tempFolder() }
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
