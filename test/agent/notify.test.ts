@@ -71,7 +71,7 @@ describe('the environment', () => {
     ['a watchdog for another', { WATCHDOG_USEC: '1000', WATCHDOG_PID: '8' }, { socketPath: null, watchdogUsec: null }],
     ['a watchdog of no time', { WATCHDOG_USEC: '0' }, { socketPath: null, watchdogUsec: null }],
     ['a watchdog of words', { WATCHDOG_USEC: 'soon' }, { socketPath: null, watchdogUsec: null }],
-  ])('%s', (_title, env, expected) => {
+  ])('%s in the environment is understood', (_title, env, expected) => {
     expect(parseNotifyEnvironment(env, 7)).toEqual(expected)
   })
 })

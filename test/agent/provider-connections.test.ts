@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { type ConnectionView, chooseEviction } from '../../src/agent/provider-connections.ts'
 
 const NOW = 100_000
-const slow: ConnectionView = { id: 1, phase: 'sending', sinceMs: NOW - 1_001 }
+const slow: ConnectionView = { id: 1, phase: 'sending', sinceMs: NOW - 1_002 }
 const stranger: ConnectionView = { id: 2, phase: 'stranger', sinceMs: NOW - 5 }
-const silent: ConnectionView = { id: 3, phase: 'newcomer', sinceMs: NOW - 51 }
+const silent: ConnectionView = { id: 3, phase: 'newcomer', sinceMs: NOW - 1_001 }
 const held: ConnectionView = { id: 4, phase: 'held', sinceMs: NOW - 20_000 }
 const poller: ConnectionView = { id: 5, phase: 'poller', sinceMs: NOW - 90_000 }
 const sending: ConnectionView = { id: 6, phase: 'sending', sinceMs: NOW - 999 }
-const newcomer: ConnectionView = { id: 7, phase: 'newcomer', sinceMs: NOW - 50 }
+const newcomer: ConnectionView = { id: 7, phase: 'newcomer', sinceMs: NOW - 5 }
 
 describe('chooseEviction', () => {
   test('nobody is there', () => {

@@ -210,7 +210,7 @@ describe('requests that are none', () => {
     ['both lengths at once', 'POST /traefik HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
     ['two lengths', 'POST /traefik HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n', 400],
     ['a folded header', 'GET /traefik HTTP/1.1\r\nHost: 127.0.0.1\r\n folded\r\n\r\n', 400],
-  ])('%s', async (_title, sent, status) => {
+  ])('%s gets a bare status and the end', async (_title, sent, status) => {
     const { publish, port } = await startProvider()
     publish(A)
     const text = await exchangeBytes(port, sent)

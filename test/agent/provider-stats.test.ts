@@ -15,7 +15,7 @@ describe('countPollers', () => {
     ['a look beside a poller does not count', [span(-50_000, -5), span(-3_000, -3_000, 1)], 1],
     ['a single poll alone counts', [span(-3_000, -3_000, 1)], 1],
     ['what ended a minute ago is over', [span(-90_000, -60_001)], 0],
-  ])('%s', (_title, spans, expected) => {
+  ])('%s: counted as so many pollers', (_title, spans, expected) => {
     expect(countPollers(spans, NOW)).toBe(expected)
   })
 })

@@ -163,7 +163,7 @@ describe('what is refused', () => {
     ['TRACE', { method: 'TRACE' }, 405],
     ['a bad hold', { target: '/traefik?hold=25' }, 400],
     ['a strange expectation', { headers: { Expect: 'wonders' } }, 200],
-  ])('%s', async (_title, { target = '/traefik', ...options }, status) => {
+  ])('%s gets its status and keeps the connection', async (_title, { target = '/traefik', ...options }, status) => {
     const { publish, port } = await startProvider()
     publish(A)
     const client = await openPollClient(port)
