@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { createMetrics, type Metrics, type MetricsView } from '../../src/agent/metrics.ts'
+import { createMetrics, type Metrics } from '../../src/agent/metrics.ts'
+import type { MetricsView } from '../../src/agent/state-metrics.ts'
 import { REASONS, VERDICTS } from '../../src/core/verdict.ts'
 
 const NOW = 1_764_000_100_000
