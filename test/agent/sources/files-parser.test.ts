@@ -1,0 +1,74 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { parseFile } from '../../../src/agent/sources/files-parse.ts'
+import { createFileParser, type FileParserOptions } from '../../../src/agent/sources/files-parser.ts'
+import { atEnd } from '../../support/at-end.ts'
+import { tempFolder } from '../../support/temp-folder.ts'
+import { fileWith, openFiles } from './files-harness.ts'
+
+const OPTIONS = { label: 'a.yaml', maxRoutes: 20_000 }
+
+function parserWith(options: Partial<FileParserOptions> = {}) {
+  const parser = createFileParser({ logger: pino({ level: 'silent' }), ...options })
+  atEnd(() => parser.close())
+  return parser
+}
+
+const many = (count: number) => Buffer.from(fileWith(...Array.from({ length: count }, (_, n) => `r${n}`)))
+
+test('a small file is parsed at once', () => {
+  const bytes = many(10)
+  expect(parserWith().parse(bytes, OPTIONS)).toEqual(parseFile(bytes, OPTIONS))
+})
+
+test('a thread parses a large file to the same', async () => {
+  const parser = parserWith({ inlineBytes: 100 })
+  const [good, bad] = [many(50), Buffer.from(`${many(50)}  - &x\n`)]
+  const answers = [parser.parse(good, OPTIONS), parser.parse(bad, OPTIONS), parser.parse(good, OPTIONS)]
+  expect(answers.every(answer => answer instanceof Promise)).toBe(true)
+  expect(await Promise.all(answers)).toEqual([good, bad, good].map(bytes => parseFile(bytes, OPTIONS)))
+})
+
+test('a file that takes too long is refused, the next is parsed', async () => {
+  const parser = parserWith({ inlineBytes: 100, timeoutMs: 1_500 })
+  // Each comma is an error of its own, and the YAML parser collects them all.
+  const slow = Buffer.from(`[${','.repeat(1_000_000)}`)
+  expect(await parser.parse(slow, OPTIONS)).toEqual({
+    ok: false,
+    problem: expect.objectContaining({
+      code: 'DOCUMENT_INVALID',
+      message: 'the file took longer than 1.5 s to parse',
+      remedy: expect.stringMatching(/^Spread the routes over several files/),
+      origin: 'a.yaml',
+    }),
+  })
+  expect(await parser.parse(many(50), OPTIONS)).toMatchObject({ ok: true })
+})
+
+test('a file that takes too much memory is refused, the next is parsed', async () => {
+  const parser = parserWith({ inlineBytes: 100, heapMegabytes: 40 })
+  expect(await parser.parse(many(6_000), OPTIONS)).toMatchObject({
+    ok: false,
+    problem: { message: 'the file takes more memory to parse than there is for it' },
+  })
+  expect(await parser.parse(many(50), OPTIONS)).toMatchObject({ ok: true })
+})
+
+test('what is being parsed is let go when the parser closes', async () => {
+  const parser = parserWith({ inlineBytes: 100 })
+  const answer = parser.parse(many(5_000), OPTIONS)
+  await parser.close()
+  expect(await answer).toMatchObject({ ok: false })
+})
+
+test('a large file does not hold up the others', async () => {
+  const directory = await tempFolder()
+  await writeFile(join(directory, 'a.yaml'), many(300))
+  await writeFile(join(directory, 'b.yaml'), fileWith('r9999'))
+  const files = await openFiles({ directory, parser: parserWith({ inlineBytes: 1_000 }) })
+  // The first reading waits for all of them, for it would be taken for the whole.
+  expect(files.reading().routes).toHaveLength(301)
+  expect(files.changes()).toBe(1)
+})
