@@ -11,6 +11,8 @@ import type { SaveResult } from './snapshot-store.ts'
 import type { SourceName } from './sources/source.ts'
 import { type MetricsView, type PoolUse, registerStateMetrics } from './state-metrics.ts'
 
+export type { MetricsView, PoolUse }
+
 export interface Metrics {
   /** From now on these are asked at each scrape. Before that the gauges of state have no samples. */
   observe(view: () => MetricsView, pools?: () => PoolUse): void
