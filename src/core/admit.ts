@@ -1,8 +1,16 @@
 /** What only this node can judge of a route that is well formed: its ports, its upstream policy, the entry points that it shares with HTTP. */
 import type { PortSet } from './port-set.ts'
-import { type Problem, printable } from './problem.ts'
-import type { L4Upstream, Route, TcpRoute, UdpRoute } from './route.ts'
-import { formatAddress, formatHttpUpstream, type UpstreamPolicy, upstreamFault } from './upstream.ts'
+import { type Problem, printable, printableId } from './problem.ts'
+import type { Route, TcpRoute, UdpRoute } from './route.ts'
+import {
+  type Address,
+  formatAddress,
+  formatHttpUpstream,
+  type Network,
+  parseNetwork,
+  type UpstreamPolicy,
+  upstreamFault,
+} from './upstream.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
 
 export type HttpSettings = {
@@ -31,6 +39,12 @@ type Fault = {
   readonly remedy?: string
 }
 
+const MAX_PORTS_TEXT = 120
+
+/** A pool of scattered numbers would fill the message of every route that misses it. */
+const poolText = ({ text }: PortSet): string =>
+  text.length > MAX_PORTS_TEXT ? `${text.slice(0, MAX_PORTS_TEXT - 3)}...` : text
+
 function portFaults(route: TcpRoute | UdpRoute, ports: PortSet): Fault[] {
   for (let port = route.externalPort; port <= route.externalPortEnd; port++) {
     if (ports.has(port)) continue
@@ -40,34 +54,53 @@ function portFaults(route: TcpRoute | UdpRoute, ports: PortSet): Fault[] {
         code: 'PORT_OUT_OF_RANGE',
         field,
         value: String(port),
-        message: `port ${port} is outside ${ports.text}`,
-        remedy: `Choose a port of ${ports.text}, or add this one to ports.${route.protocol} on the node.`,
+        message: `port ${port} is outside ${poolText(ports)}`,
+        remedy: `Choose a port of ${poolText(ports)}, or add this one to ports.${route.protocol} on the node.`,
       },
     ]
   }
   return []
 }
 
-/** Every number of a block is looked at: the policy may know a single port. */
+const anywhere = ['0.0.0.0/0', '::/0'].map(parseNetwork).filter((network): network is Network => network !== null)
+
+/** Of the ports from `first` to `last` at one upstream those that the policy may tell apart: all that it names, and one that it does not. */
+function portsToJudge(address: Address, last: number, protocol: 'tcp' | 'udp', policy: UpstreamPolicy): number[] {
+  const first = address.port
+  if (first === last) return [first]
+  const special = new Set([...policy.allow, ...policy.deny, ...policy.only].flatMap(({ port }) => port ?? []))
+  // Ports of the node itself matter at its own addresses alone. It is one when nothing but that rule can object and it does.
+  const [ownPort] = policy.ownPorts[protocol]
+  const open: UpstreamPolicy = { ...policy, allow: anywhere, deny: [], only: [] }
+  if (ownPort !== undefined && address.family !== 'name')
+    if (upstreamFault({ ...address, port: ownPort }, protocol, open) !== null)
+      for (const port of policy.ownPorts[protocol]) special.add(port)
+  const named = [...special].filter(port => port >= first && port <= last)
+  let plain = first
+  while (special.has(plain)) plain += 1
+  return (plain <= last ? [plain, ...named] : named).sort((a, b) => a - b)
+}
+
+/** Every number of a block counts: the policy may name a single port. */
 function l4Faults(route: TcpRoute | UdpRoute, policy: UpstreamPolicy): Fault[] {
   const width = route.externalPortEnd - route.externalPort
-  return route.upstreams.flatMap((upstream: L4Upstream, i) => {
-    for (let offset = 0; offset <= width; offset++) {
-      const address = { ...upstream.address, port: upstream.address.port + offset }
-      const fault = upstreamFault(address, route.protocol, policy)
+  return route.upstreams.flatMap(({ address }, i) => {
+    for (const port of portsToJudge(address, address.port + width, route.protocol, policy)) {
+      const found = { ...address, port }
+      const fault = upstreamFault(found, route.protocol, policy)
       if (fault !== null)
         return [
-          { code: 'UPSTREAM_NOT_ALLOWED', field: `upstreams[${i}]`, value: formatAddress(address), ...fault } as const,
+          { code: 'UPSTREAM_NOT_ALLOWED', field: `upstreams[${i}]`, value: formatAddress(found), ...fault } as const,
         ]
     }
     return []
   })
 }
 
-function hostNameFaults(route: TcpRoute, httpPorts: ReadonlySet<number>): Fault[] {
+function hostNameFaults(route: TcpRoute, namedOnlyPorts: ReadonlySet<number>): Fault[] {
   if (route.sniHostname !== null) return []
   for (let port = route.externalPort; port <= route.externalPortEnd; port++) {
-    if (!httpPorts.has(port)) continue
+    if (!namedOnlyPorts.has(port)) continue
     return [
       {
         code: 'HOST_NAME_REQUIRED',
@@ -80,12 +113,15 @@ function hostNameFaults(route: TcpRoute, httpPorts: ReadonlySet<number>): Fault[
   return []
 }
 
-/** All faults of one route on this node; empty when it is admitted. */
+/**
+ * All faults of one route on this node; empty when it is admitted.
+ * @param namedOnlyPorts TCP ports that carry HTTP as well: there a route needs a host name.
+ */
 export function admit(
   route: Route,
   origin: string,
   node: NodeSettings,
-  httpPorts: ReadonlySet<number>,
+  namedOnlyPorts: ReadonlySet<number>,
 ): readonly Problem[] {
   const faults = (): Fault[] => {
     switch (route.protocol) {
@@ -106,7 +142,7 @@ export function admit(
       case 'tcp':
         return [
           ...portFaults(route, node.ports.tcp),
-          ...hostNameFaults(route, httpPorts),
+          ...hostNameFaults(route, namedOnlyPorts),
           ...l4Faults(route, node.policy),
         ]
       case 'udp':
@@ -118,7 +154,7 @@ export function admit(
   return faults().map(fault => ({
     code: fault.code,
     protocol: route.protocol,
-    routeId: printable(route.id),
+    routeId: printableId(route.id),
     field: fault.field,
     value: printable(fault.value),
     message: fault.message,

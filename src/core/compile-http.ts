@@ -2,6 +2,7 @@
 import type { HttpSettings } from './admit.ts'
 import type { HttpMiddleware, HttpRouter, HttpSection, HttpService } from './dynamic-config.ts'
 import { hostRule, isWildcard } from './host-sni.ts'
+import { joined } from './maps.ts'
 import { CHALLENGE_NAME, REDIRECT_MIDDLEWARE, routeName } from './names.ts'
 import type { HttpRoute } from './route.ts'
 import { formatHttpUpstream } from './upstream.ts'
@@ -98,8 +99,8 @@ export function assembleHttp(
   http: HttpSettings,
   challenge: { readonly url: string; readonly entryPoint: string } | null,
 ): HttpSection | null {
-  const routers: Record<string, HttpRouter> = Object.assign({}, ...routes.map(route => route.routers))
-  const services: Record<string, HttpService> = Object.assign({}, ...routes.map(route => route.services))
+  const routers = joined(routes.map(route => route.routers))
+  const services = joined(routes.map(route => route.services))
   const middlewares: Record<string, HttpMiddleware> = {}
   if (Object.values(routers).some(router => router.middlewares?.includes(REDIRECT_MIDDLEWARE))) {
     const port = http.redirectPort === null ? {} : { port: String(http.redirectPort) }

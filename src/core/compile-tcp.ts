@@ -17,6 +17,7 @@ import type {
   TcpService,
 } from './dynamic-config.ts'
 import { HOST_SNI_ANY, hostSniRule, isWildcard } from './host-sni.ts'
+import { joined } from './maps.ts'
 import { routeName, TOMBSTONE_SERVICE, tombstoneName, transportName } from './names.ts'
 import type { TcpRoute } from './route.ts'
 import { formatAddress } from './upstream.ts'
@@ -183,18 +184,15 @@ function tombstones(use: TcpPortUse): Record<string, TcpRouter> {
 }
 
 export function assembleTcp(routes: readonly CompiledTcpRoute[], ports: readonly TcpPortUse[]): TcpSection | null {
-  const graves: Record<string, TcpRouter> = Object.assign({}, ...ports.map(tombstones))
-  const routers: Record<string, TcpRouter> = Object.assign({}, ...routes.map(route => route.routers), graves)
+  const graves = joined(ports.map(tombstones))
+  const routers = joined([...routes.map(route => route.routers), graves])
   if (Object.keys(routers).length === 0) return null
-  const middlewares: Record<string, TcpMiddleware> = Object.assign({}, ...routes.map(route => route.middlewares))
-  const serversTransports: Record<string, TcpServersTransport> = Object.assign(
-    {},
-    ...routes.map(route => route.transports),
-  )
+  const middlewares = joined(routes.map(route => route.middlewares))
+  const serversTransports = joined(routes.map(route => route.transports))
   return {
     routers,
     services: {
-      ...Object.assign({}, ...routes.map(route => route.services)),
+      ...joined(routes.map(route => route.services)),
       ...(Object.keys(graves).length > 0 ? { [TOMBSTONE_SERVICE]: { loadBalancer: { servers: [] } } } : {}),
     },
     ...(Object.keys(middlewares).length > 0 ? { middlewares } : {}),

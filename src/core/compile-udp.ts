@@ -6,6 +6,7 @@
  * UDP has no priority and no rule: one router has it all, and two are a coin toss.
  */
 import type { UdpRouter, UdpSection, UdpService } from './dynamic-config.ts'
+import { joined } from './maps.ts'
 import { routeName, TOMBSTONE_SERVICE, tombstoneName } from './names.ts'
 import type { UdpRoute } from './route.ts'
 import { formatAddress } from './upstream.ts'
@@ -49,12 +50,12 @@ export function assembleUdp(
   const graves: Record<string, UdpRouter> = Object.fromEntries(
     free.map(({ port, entryPoints }) => [tombstoneName('udp', port), { entryPoints, service: TOMBSTONE_SERVICE }]),
   )
-  const routers: Record<string, UdpRouter> = Object.assign({}, ...routes.map(route => route.routers), graves)
+  const routers = joined([...routes.map(route => route.routers), graves])
   if (Object.keys(routers).length === 0) return null
   return {
     routers,
     services: {
-      ...Object.assign({}, ...routes.map(route => route.services)),
+      ...joined(routes.map(route => route.services)),
       ...(free.length > 0 ? { [TOMBSTONE_SERVICE]: { loadBalancer: { servers: [] } } } : {}),
     },
   }

@@ -8,10 +8,13 @@
  *
  * Traefik would enable all of them without a word and choose at random. Here the local file wins, then the older claim, then the lower id:
  * never the position in a list, so the same set gives the same answer in any order and on every node.
+ *
+ * On a TCP port that carries HTTP as well, the domain of an HTTP route and an equal host name of a TCP route are one claim, wildcards too:
+ * of an exact pair Traefik asks the HTTP router alone, of a wildcard pair the TCP router alone. An exact name goes before a wildcard.
  */
 import { canonicalJson, sha256 } from './hash.ts'
 import { isWildcard } from './host-sni.ts'
-import { type Problem, type RouteKey, routeKey } from './problem.ts'
+import { type Problem, printableId, type RouteKey, routeKey } from './problem.ts'
 import type { HttpRoute, Route, TcpRoute, UdpRoute } from './route.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
 
@@ -39,16 +42,29 @@ export const speaksClientFirst = (route: TcpRoute): boolean =>
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Of two routes with one id from one place nothing is left to tell them apart but what they say. */
-const contentOf = (candidate: Candidate): string => sha256(canonicalJson(candidate.route))
+const contents = new WeakMap<Route, string>()
 
-const byPrecedence = (a: Candidate, b: Candidate): number =>
+/** Of two routes with one id from one place nothing is left to tell them apart but what they say. Kept, since sorting asks often. */
+function contentOf({ route }: Candidate): string {
+  const known = contents.get(route)
+  if (known !== undefined) return known
+  const content = sha256(canonicalJson(route))
+  contents.set(route, content)
+  return content
+}
+
+/** The one who has a claim stands first. Zero only for two that are alike in everything. */
+export const byPrecedence = (a: Candidate, b: Candidate): number =>
   a.rank - b.rank ||
   a.claimedAt - b.claimedAt ||
   byText(a.route.id, b.route.id) ||
   byText(a.route.protocol, b.route.protocol) ||
   byText(contentOf(a), contentOf(b)) ||
   byText(a.origin, b.origin)
+
+/** Whether `name` stands for `host`: it is the same, or the wildcard of one label above it. */
+export const covers = (name: string, host: string): boolean =>
+  name === host || (isWildcard(name) && host.includes('.') && host.slice(host.indexOf('.')) === name.slice(1))
 
 export const keyOf = (route: Pick<Route, 'protocol' | 'id'>): RouteKey => routeKey(route.protocol, route.id)
 
@@ -70,7 +86,6 @@ class Claims {
   readonly #tcp = new Map<number, TcpPort>()
   readonly #udp = new Map<number, Candidate>()
   readonly #http = new Map<string, Candidate>()
-  /** Exact domains of HTTP routes: on a port that both share, Traefik asks HTTPS routers first. */
   readonly #httpDomains = new Map<string, Candidate>()
   readonly #httpPorts: ReadonlySet<number>
 
@@ -144,9 +159,7 @@ class Claims {
     if (route.sniHostname !== null) {
       const holder =
         claims?.names.get(route.sniHostname) ??
-        (this.#httpPorts.has(port) && !isWildcard(route.sniHostname)
-          ? this.#httpDomains.get(route.sniHostname)
-          : undefined)
+        (this.#httpPorts.has(port) ? this.#httpDomains.get(route.sniHostname) : undefined)
       if (holder !== undefined) {
         return {
           code: 'HOST_TAKEN_BY_ROUTE',
@@ -162,7 +175,8 @@ class Claims {
     }
     const holder = claims?.plain ?? claims?.anyTls
     if (holder !== null && holder !== undefined) return taken(holder)
-    const named = route.tls === 'none' && !speaksClientFirst(route) ? firstOf(claims?.names) : undefined
+    // Candidates come in the order of precedence, so the first name is the oldest claim.
+    const named = route.tls === 'none' && !speaksClientFirst(route) ? claims?.names.values().next().value : undefined
     return named === undefined ? null : besidePlain(route, taken(named))
   }
 
@@ -180,10 +194,6 @@ class Claims {
     for (let port = route.externalPort; port <= route.externalPortEnd; port++) this.#udp.set(port, candidate)
     return null
   }
-}
-
-function firstOf(names: ReadonlyMap<string, Candidate> | undefined): Candidate | undefined {
-  return names === undefined ? undefined : [...names.values()].sort(byPrecedence)[0]
 }
 
 /** A plain route and host names on one port, when the plain one's client may wait for the server. */
@@ -220,7 +230,7 @@ export function settleConflicts(candidates: readonly Candidate[], httpPorts: Rea
         candidate,
         problem: {
           protocol: route.protocol,
-          routeId: route.id,
+          routeId: printableId(route.id),
           origin,
           ...loss,
           remedy: loss.remedy ?? REASONS[loss.code].remedy,

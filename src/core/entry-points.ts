@@ -30,6 +30,9 @@ export type EntryPointMatch =
   /** The number is open, but for the other protocol. */
   | { readonly kind: 'wrong-protocol'; readonly name: string }
 
+/** Traefik joins the texts of a list by U+2551 on its way, and YAML has no place for a control sign: one of them would lose the whole body. */
+const isUsable = (name: string): boolean => name !== '' && !/[\p{C}\u2028\u2029\u2551]/u.test(name)
+
 /** Every entry point of that protocol and number: two of them when the number is bound on two addresses. */
 export function entryPointsFor(
   protocol: 'tcp' | 'udp',
@@ -38,9 +41,11 @@ export function entryPointsFor(
 ): EntryPointMatch {
   if (observed === null) return { kind: 'found', names: [entryPointName(protocol, port)] }
   const same = observed.filter(entryPoint => entryPoint.port === port)
-  const names = same.filter(entryPoint => entryPoint.protocol === protocol).map(({ name }) => name)
+  const names = same
+    .filter(entryPoint => entryPoint.protocol === protocol && isUsable(entryPoint.name))
+    .map(({ name }) => name)
   if (names.length > 0) return { kind: 'found', names: names.sort() }
-  const other = same[0]
+  const other = same.find(entryPoint => entryPoint.protocol !== protocol)
   return other === undefined ? { kind: 'missing' } : { kind: 'wrong-protocol', name: other.name }
 }
 
@@ -62,17 +67,30 @@ export function foreignByEntryPoint(observed: ObservedTraefik | null): ForeignBy
 const simpleArguments = (rule: string, matcher: string): readonly string[] => {
   const found = new RegExp(`\\b${matcher}\\(([^)]*)\\)`, 'g')
   return [...rule.matchAll(found)].flatMap(match =>
-    [...(match[1] ?? '').matchAll(/[`"]([^`"]*)[`"]/g)].map(argument => (argument[1] ?? '').toLowerCase()),
+    [...(match[1] ?? '').matchAll(/[`"]([^`"]*)[`"]/g)].map(argument => argument[1] ?? ''),
   )
 }
 
+/** What was read from a router's rule is kept: every route of ours asks every foreign router on its entry points. */
+function kept(read: (router: ForeignRouter) => readonly string[]): (router: ForeignRouter) => readonly string[] {
+  const known = new WeakMap<ForeignRouter, readonly string[]>()
+  return router => {
+    const texts = known.get(router) ?? read(router)
+    known.set(router, texts)
+    return texts
+  }
+}
+
 /** Host names that a foreign rule names in HostSNI(...) or Host(...), as far as they can be read; `*` for a catch-all. */
-export const ruleHosts = (router: ForeignRouter): readonly string[] =>
-  router.rule === null ? ['*'] : simpleArguments(router.rule, router.protocol === 'http' ? 'Host' : 'HostSNI')
+export const ruleHosts = kept(router =>
+  router.rule === null
+    ? ['*']
+    : simpleArguments(router.rule, router.protocol === 'http' ? 'Host' : 'HostSNI').map(host => host.toLowerCase()),
+)
 
 /** Paths that a foreign HTTP rule names in Path(...) or PathPrefix(...); `/` when it names none. */
-export function rulePaths(router: ForeignRouter): readonly string[] {
+export const rulePaths = kept(router => {
   const rule = router.rule ?? ''
   const paths = [...simpleArguments(rule, 'PathPrefix'), ...simpleArguments(rule, 'Path')]
   return paths.length === 0 ? ['/'] : paths
-}
+})

@@ -6,14 +6,16 @@
  * A document that is not a state changes nothing, and a bad route costs only itself. Values come out in one canonical form, so that two
  * spellings of the same thing are equal from here on. What only a node can judge (its ports, its policy) is judged in admit.ts.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { absent, hostName } from './fields.ts'
+import { type Certificate, certificateWire, parseCertificate, parseChallengeRoute } from './certificate.ts'
+import { absent, idText, list, wholeNumber } from './fields.ts'
 import { canonicalJson, contentHash } from './hash.ts'
 import { type Problem, type Protocol, printable } from './problem.ts'
 import { fieldPath, isRecord, issueToRefusal } from './refusal.ts'
 import { HTTP, parseRoute, type Route, TCP, UDP, type UnknownField, Unknowns } from './route.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
+
+export type { Certificate } from './certificate.ts'
 
 export const SCHEMA_MAJOR = 1
 
@@ -21,29 +23,28 @@ const routeList = z.array(z.unknown()).nullish()
 
 const listsShape = { routes: routeList, httpRoutes: routeList, tcpRoutes: routeList, udpRoutes: routeList }
 
-const certificateWire = z.object({
-  domain: hostName,
-  certificate: z.string().max(262_144),
-  certificateKey: z.string().max(65_536),
-})
+const count = wholeNumber(0, Number.MAX_SAFE_INTEGER)
 
-const count = z.int().min(0)
+/** Ids are kept in `removed` for days, so it may be longer than any list of routes. */
+const MAX_REMOVED = 1_000_000
 
 const documentWire = z.object({
   schema: z.unknown().optional(),
-  controlPlaneId: absent(z.string().min(1).max(200)),
-  serverId: absent(z.string().min(1).max(200)),
+  controlPlaneId: absent(idText),
+  serverId: absent(idText),
   serverName: absent(z.string().max(300)),
   epoch: absent(count),
   revision: absent(count),
-  removed: absent(z.array(z.string().max(300))),
+  removed: absent(list(z.string().max(300), MAX_REMOVED)),
   acceptedHash: absent(z.string().max(200)),
-  traefik: z.object({ ...listsShape, certificates: z.array(z.unknown()).nullish(), challengeRoute: z.unknown().optional() }),
+  traefik: z.object({
+    ...listsShape,
+    certificates: z.array(z.unknown()).nullish(),
+    challengeRoute: z.unknown().optional(),
+  }),
 })
 
 const fileWire = z.object(listsShape)
-
-export type Certificate = { readonly domain: string; readonly certificate: string; readonly certificateKey: string }
 
 export type StateHeader = {
   /** Whether the document names a schema: only then does its sender take our status reports. */
@@ -82,43 +83,6 @@ export type ParseOptions = {
   readonly maxRoutes: number
 }
 
-function parseCertificate(raw: unknown, origin: string): Certificate | Problem {
-  const domain = isRecord(raw) && typeof raw.domain === 'string' ? printable(raw.domain) : null
-  const fault = (message: string, remedy: string): Problem => ({
-    code: 'FIELD_INVALID',
-    protocol: null,
-    routeId: null,
-    field: 'traefik.certificates',
-    value: domain,
-    message,
-    remedy,
-    origin,
-  })
-  const parsed = certificateWire.safeParse(raw)
-  if (!parsed.success)
-    return fault(
-      'a certificate entry lacks domain, certificate or certificateKey',
-      'Give all three; the last two as PEM.',
-    )
-  const { certificate, certificateKey } = parsed.data
-  try {
-    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(certificateKey)))
-      return fault('the key does not belong to the certificate', 'Issue the certificate again.')
-  } catch {
-    // The cause may quote key material, so it is not passed on.
-    return fault('the certificate or its key is not PEM', 'Issue the certificate again.')
-  }
-  return { ...parsed.data, certificate: normalisePem(certificate), certificateKey: normalisePem(certificateKey) }
-}
-
-const normalisePem = (pem: string): string => `${pem.replaceAll('\r\n', '\n').trim()}\n`
-
-function parseChallengeUrl(raw: unknown): string | null {
-  if (!isRecord(raw) || typeof raw.controlPlaneUrl !== 'string' || !URL.canParse(raw.controlPlaneUrl)) return null
-  const url = new URL(raw.controlPlaneUrl)
-  return (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' ? url.origin : null
-}
-
 function notAState(
   options: ParseOptions,
   message: string,
@@ -134,13 +98,27 @@ function notAState(
       protocol: null,
       routeId: null,
       field,
-      value: value === undefined ? null : printable(value),
+      // A key, or a secret of another part, may stand where a list should: what is below `traefik`, or is no scalar, is not shown.
+      value: value === undefined || typeof value === 'object' || field?.startsWith('traefik') ? null : printable(value),
       message,
       remedy,
       origin: options.origin,
     },
   }
 }
+
+const kindOf = (value: unknown): string =>
+  Array.isArray(value) ? 'a list' : value === null ? 'null' : typeof value === 'string' ? 'a text' : `a ${typeof value}`
+
+const tooMany = (options: ParseOptions, what: string, field: string | null, found: number): ParseResult =>
+  notAState(
+    options,
+    `${what} more than the ${options.maxRoutes} of policy.maxRoutes`,
+    field,
+    found,
+    REASONS.TOO_MANY_ROUTES.remedy,
+    'TOO_MANY_ROUTES',
+  )
 
 type Lists = { readonly [list in keyof typeof listsShape]?: readonly unknown[] | null | undefined }
 
@@ -163,14 +141,7 @@ function parseLists(
   }
   const total = raw.http.length + raw.tcp.length + raw.udp.length
   if (total > options.maxRoutes) {
-    return notAState(
-      options,
-      `${total} routes are more than the ${options.maxRoutes} of policy.maxRoutes`,
-      null,
-      total,
-      REASONS.TOO_MANY_ROUTES.remedy,
-      'TOO_MANY_ROUTES',
-    )
+    return tooMany(options, `${total} routes are`, null, total)
   }
   const results = [
     ...raw.http.map(entry => parseRoute(entry, HTTP, options.origin, unknowns)),
@@ -216,19 +187,14 @@ const finish = (state: Omit<ParsedState, 'contentHash'>): ParseResult => ({
  * `{}`, `{"traefik":{}}`, HTML and error documents are not a state, and never mean "empty".
  */
 export function parseExpectedState(raw: unknown, options: ParseOptions): ParseResult {
-  if (!isRecord(raw))
+  if (!isRecord(raw)) return notAState(options, `the document is ${kindOf(raw)}, not an object`, null, raw ?? undefined)
+  const schema = raw.schema ?? null
+  if (schema !== null && schema !== SCHEMA_MAJOR) {
     return notAState(
       options,
-      `the document is ${Array.isArray(raw) ? 'a list' : raw === null ? 'null' : `a ${typeof raw}`}, not an object`,
-      null,
-      raw,
-    )
-  if (raw.schema !== undefined && raw.schema !== SCHEMA_MAJOR) {
-    return notAState(
-      options,
-      `schema ${printable(raw.schema)} is not known here`,
+      `schema ${typeof schema === 'string' ? 'as a text' : printable(schema)} is not known here`,
       'schema',
-      raw.schema,
+      schema,
       `This agent reads schema ${SCHEMA_MAJOR}; upgrade it. The last good state goes on serving.`,
     )
   }
@@ -236,8 +202,8 @@ export function parseExpectedState(raw: unknown, options: ParseOptions): ParseRe
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     if (issue === undefined) return notAState(options, 'the document does not fit', null, undefined)
-    const refusal = issueToRefusal(issue, raw)
-    return notAState(options, refusal.message, refusal.field, refusal.value)
+    const { message, field, value, remedy } = issueToRefusal(issue, raw)
+    return notAState(options, message, field, value, `${remedy} The last good state goes on serving.`)
   }
   const { traefik, removed, schema: _schema, ...rest } = parsed.data
   const unknowns = new Unknowns()
@@ -245,14 +211,23 @@ export function parseExpectedState(raw: unknown, options: ParseOptions): ParseRe
   unknowns.count(raw.traefik, documentWire.shape.traefik.shape, 'traefik.')
   const lists = parseLists(traefik, options, unknowns)
   if ('ok' in lists) return lists
-  const certificates = (traefik.certificates ?? []).map(entry => parseCertificate(entry, options.origin))
+  const entries = traefik.certificates ?? []
+  if (entries.length > options.maxRoutes)
+    return tooMany(options, `${entries.length} certificates are`, 'traefik.certificates', entries.length)
+  for (const entry of entries) unknowns.count(entry, certificateWire.shape, 'traefik.certificates[].')
+  const certificates = entries.map((entry, i) => parseCertificate(entry, i, options.origin))
+  const challenge = parseChallengeRoute(traefik.challengeRoute, options.origin)
   return finish({
-    header: { ...rest, schema: raw.schema === undefined ? null : SCHEMA_MAJOR, removed: removed ?? [] },
+    header: { ...rest, schema: schema === null ? null : SCHEMA_MAJOR, removed: removed ?? [] },
     lists: lists.lists,
     routes: lists.routes,
     certificates: certificates.filter((entry): entry is Certificate => 'certificateKey' in entry),
-    challengeUrl: parseChallengeUrl(traefik.challengeRoute),
-    problems: [...lists.problems, ...certificates.filter((entry): entry is Problem => 'code' in entry)],
+    challengeUrl: typeof challenge === 'string' ? challenge : null,
+    problems: [
+      ...lists.problems,
+      ...certificates.filter((entry): entry is Problem => 'code' in entry),
+      ...(typeof challenge === 'string' || challenge === null ? [] : [challenge]),
+    ],
     unknownFields: unknowns.list(),
   })
 }
@@ -262,7 +237,7 @@ export function parseRoutesFile(raw: unknown, options: ParseOptions): ParseResul
   if (!isRecord(raw))
     return notAState(
       options,
-      `the file is ${Array.isArray(raw) ? 'a list' : raw === null ? 'empty' : `a ${typeof raw}`}, not an object with lists of routes`,
+      `the file is ${raw === null ? 'empty' : kindOf(raw)}, not an object with lists of routes`,
       null,
       raw ?? undefined,
     )

@@ -16,8 +16,13 @@ const refuse = (ctx: z.core.$RefinementCtx, refusal: Refusal): typeof z.NEVER =>
   return z.NEVER
 }
 
-export const instant = z.iso
-  .datetime({ offset: true, error: 'is not a time such as 2026-11-23T10:00:00Z (RFC 3339)' })
+const INSTANT = { error: 'is not a time such as 2026-11-23T10:00:00Z (RFC 3339)' }
+
+// The length is checked first: no pattern need see a text of a megabyte.
+export const instant = z
+  .string(INSTANT)
+  .max(64, INSTANT)
+  .pipe(z.iso.datetime({ offset: true, ...INSTANT }))
   .transform(text => Date.parse(text))
 
 export const idText = z.string().transform((id, ctx) => {
@@ -77,14 +82,43 @@ export const port = z
       : refuse(ctx, { code: 'PORT_OUT_OF_RANGE', message: `port ${value} is outside 1-65535` }),
   )
 
-export const weight = z.int().min(1, 'is not 1 to 1000').max(1000, 'is not 1 to 1000')
+export const wholeNumber = (min: number, max: number) => {
+  const error = `is not a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
+
+export const weight = wholeNumber(1, 1000)
+
+/** How many wrong elements of one list are told: the rest would say the same again, and a hostile list may have a million of them. */
+const MAX_ELEMENT_FAULTS = 20
+
+/** A list of at most `max` elements, each of which may have its own faults. */
+export const list = <T extends z.ZodType>(element: T, max: number) =>
+  z.array(z.unknown()).transform((items, ctx): z.output<T>[] => {
+    if (items.length > max) {
+      const remedy = `Give at most ${max}.`
+      return refuse(ctx, { code: 'FIELD_INVALID', message: `a list of ${items.length} is too long`, remedy })
+    }
+    const values: z.output<T>[] = []
+    let wrong = 0
+    for (const [i, item] of items.entries()) {
+      const parsed = element.safeParse(item)
+      if (parsed.success) values.push(parsed.data)
+      else {
+        for (const issue of parsed.error.issues) ctx.addIssue({ ...issue, path: [i, ...issue.path] })
+        wrong += 1
+        if (wrong === MAX_ELEMENT_FAULTS) break
+      }
+    }
+    return values
+  })
 
 export const cidr = z.string().transform((text, ctx) => {
   const network = parseNetwork(text)
   if (network === null || network.port !== null) {
     return refuse(ctx, {
       code: 'FIELD_INVALID',
-      message: 'is not a network',
+      message: 'the entry is not a network',
       remedy: 'Write it as 203.0.113.0/24 or 2001:db8::/32.',
     })
   }
@@ -98,16 +132,19 @@ export const duration = z.string().transform((text, ctx) => {
   if (!(ms >= 500 && ms <= 600_000))
     return refuse(ctx, {
       code: 'FIELD_INVALID',
-      message: 'is not a duration of 500ms to 10m',
+      message: 'the text is not a duration of 500ms to 10m',
       remedy: 'Write it as 10s.',
     })
   return ms
 })
 
-export const plainText = (max: number) =>
-  z
+export const plainText = (max: number) => {
+  const error = `is not a text of at most ${max} ASCII signs`
+  return z
     .string()
-    .max(max)
-    .regex(/^[\x20-\x7e\r\n\t]*$/, 'holds signs other than ASCII')
+    .max(max, error)
+    .regex(/^[\x20-\x7e\r\n\t]*$/, error)
+}
+
 export const resolverName = z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, 'is not the name of a certificate resolver')
 export const absent = <T extends z.ZodType>(schema: T) => schema.nullish().transform(value => value ?? null)

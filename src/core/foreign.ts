@@ -1,7 +1,6 @@
 /** Whether a route of ours would meet a router of another Traefik provider. Fairlead never takes traffic that somebody else has. */
-import { speaksClientFirst } from './conflicts.ts'
+import { covers, speaksClientFirst } from './conflicts.ts'
 import { type ForeignByEntryPoint, ruleHosts, rulePaths } from './entry-points.ts'
-import { isWildcard } from './host-sni.ts'
 import type { ForeignRouter } from './observed.ts'
 import type { HttpRoute, TcpRoute } from './route.ts'
 
@@ -22,8 +21,11 @@ export function tcpRival(
     on(entryPoints, foreign).find(router => {
       if (router.protocol === 'udp') return false
       const hosts = ruleHosts(router)
-      if (route.sniHostname !== null) {
-        if (hosts.includes(route.sniHostname)) return true
+      const { sniHostname } = route
+      if (sniHostname !== null) {
+        // By our priority a wildcard goes before a foreign exact name, whose own is the length of its rule. HTTP names go before wildcards.
+        if (hosts.includes(sniHostname)) return true
+        if (router.protocol === 'tcp' && hosts.some(host => covers(sniHostname, host))) return true
         // TLS routes make Traefik wait for the client's first bytes; a plain catch-all may serve a protocol that waits for the server.
         return router.protocol === 'tcp' && !router.tls && hosts.includes('*')
       }
@@ -36,19 +38,23 @@ export function tcpRival(
   )
 }
 
-/** Our priorities are high, so a foreign router for the same host lives only where its path is not within ours. */
+/**
+ * Our priorities are high, so a foreign router for a host of ours lives only where its path is not within ours. An exact domain of ours
+ * also goes before an equal HostSNI of a foreign TCP router: of those two Traefik asks the HTTP router alone.
+ */
 export function httpRival(
   route: HttpRoute,
   entryPoints: readonly string[],
   foreign: ForeignByEntryPoint,
 ): ForeignRouter | null {
-  if (isWildcard(route.domain)) return null
   return (
-    on(entryPoints, foreign).find(
-      router =>
+    on(entryPoints, foreign).find(router => {
+      if (router.protocol === 'tcp') return ruleHosts(router).includes(route.domain)
+      return (
         router.protocol === 'http' &&
-        ruleHosts(router).includes(route.domain) &&
-        rulePaths(router).some(path => path.startsWith(route.pathPrefix)),
-    ) ?? null
+        ruleHosts(router).some(host => covers(route.domain, host)) &&
+        rulePaths(router).some(path => path.startsWith(route.pathPrefix))
+      )
+    }) ?? null
   )
 }

@@ -8,7 +8,10 @@ export type RankedRoutes = {
   readonly routes: readonly { readonly route: Route; readonly origin: string }[]
 }
 
-/** When this agent first saw a claim, in milliseconds since 1970; kept across restarts. */
+/**
+ * When this agent first saw a claim, in milliseconds since 1970; kept across restarts. A clock that was set back, or two readings within
+ * one millisecond, do not make a newcomer as old as what it knows already: each new reading counts as later than all before it.
+ */
 export type FirstSeen = Readonly<Record<string, number>>
 
 /** What a route claims, as one text. A route that moves to another port or host name makes a new claim. */
@@ -40,13 +43,15 @@ export function mergeSources(
   readonly nextExpiryMs: number | null
 } {
   const seen: Record<string, number> = Object.create(null)
+  const newcomerMs = Object.values(firstSeen).reduce((latest, ms) => (ms >= latest ? ms + 1 : latest), nowMs)
   const candidates: Candidate[] = []
   const expired: Candidate[] = []
   let nextExpiryMs: number | null = null
   for (const { rank, routes } of sources) {
     for (const { route, origin } of routes) {
       const claim = claimOf(route)
-      const claimedAt = route.claimedAt ?? (Object.hasOwn(firstSeen, claim) ? firstSeen[claim] : undefined) ?? nowMs
+      const claimedAt =
+        route.claimedAt ?? (Object.hasOwn(firstSeen, claim) ? firstSeen[claim] : undefined) ?? newcomerMs
       if (route.claimedAt === null) seen[claim] = claimedAt
       const candidate = { route, origin, rank, claimedAt }
       if (route.expiresAt !== null && route.expiresAt <= nowMs) {

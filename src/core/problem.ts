@@ -33,22 +33,46 @@ export type Problem = {
 }
 
 const MAX_VALUE_LENGTH = 80
+/** As long as an id may be, so that a problem of a route with a good id names it in full. */
+const MAX_ID_LENGTH = 200
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (value === undefined) return 'nothing'
+  // JSON has no word for Infinity, which is what 1e400 is read as.
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value)
+  try {
+    return JSON.stringify(value) ?? typeof value
+  } catch {
+    return typeof value
+  }
+}
+
+const escapeSigns = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, sign => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`)
+
+function printableText(text: string, max: number): string {
+  // Escaping makes a text longer, never shorter: what lies behind the first `max` units cannot be shown.
+  const escaped = escapeSigns(text.slice(0, max))
+  if (text.length <= max && escaped.length <= max) return escaped
+  return `${escaped.slice(0, max - 3).replace(/[\ud800-\udbff]$/, '')}...`
+}
 
 /** A value of unknown origin as one printable line of at most 80 signs: control and bidirectional signs are escaped. */
-export function printable(value: unknown): string {
-  let text: string
-  if (typeof value === 'string') text = value
-  else if (value === undefined) text = 'nothing'
-  else if (typeof value === 'bigint') text = String(value)
-  else {
-    try {
-      text = JSON.stringify(value) ?? typeof value
-    } catch {
-      text = typeof value
-    }
-  }
-  const cut = text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 3)}...` : text
-  return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, sign => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`)
+export const printable = (value: unknown): string => printableText(textOf(value), MAX_VALUE_LENGTH)
+
+/** An id as it was found, as one printable line of at most 200 signs: a good id stays as it is. */
+export const printableId = (id: string): string => printableText(id, MAX_ID_LENGTH)
+
+/**
+ * As `printable`, for a field that should hold an address: what stands before an `@` is left out. People paste
+ * `postgres://user:password@host`, and a problem goes to logs, to the console and to other people.
+ */
+export function printableAddress(value: unknown): string {
+  const text = textOf(value)
+  const at = text.lastIndexOf('@')
+  if (at < 0) return printable(text)
+  return typeof value === 'string' ? printable(`***${text.slice(at)}`) : typeof value
 }
 
 /** `tcp/pg`, or the protocol alone when the route has no usable id. */

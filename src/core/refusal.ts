@@ -34,31 +34,49 @@ const FIELD_CODES: Readonly<Record<string, ReasonCode>> = {
 const isRefusal = (params: unknown): params is Refusal =>
   isRecord(params) && typeof params.code === 'string' && typeof params.message === 'string'
 
+const TYPES: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+}
+
+/** What the schema wanted, as a noun; null when its own sentence is all that there is. */
+function wantedBy(issue: z.core.$ZodIssue): string | null {
+  const own = /^is not (.*)$/.exec(issue.message)?.[1]
+  if (own !== undefined) return own
+  switch (issue.code) {
+    case 'invalid_type':
+      return TYPES[issue.expected] ?? issue.expected
+    case 'invalid_value':
+      return `one of ${issue.values.map(String).join(', ')}`
+    case 'too_big':
+      return issue.origin === 'string' ? `a text of at most ${issue.maximum} signs` : `at most ${issue.maximum}`
+    case 'too_small':
+      return issue.origin === 'string' ? `a text of at least ${issue.minimum} signs` : `at least ${issue.minimum}`
+    default:
+      return null
+  }
+}
+
+/** One fault of a schema, as field, found value, sentence and way out. */
 export function issueToRefusal(issue: z.core.$ZodIssue, raw: unknown): RefusalAt {
   const field = fieldPath(issue.path)
   const value = valueAt(raw, issue.path)
   if (issue.code === 'custom' && isRefusal(issue.params)) return { ...issue.params, field, value }
   const code = FIELD_CODES[String(issue.path[0] ?? '')] ?? 'FIELD_INVALID'
-  const missing = value === undefined
-  const wanted =
-    issue.code === 'invalid_type'
-      ? `is not ${article(issue.expected)}`
-      : issue.message.replace(/^Invalid input: expected /, 'is not ')
+  if (value === undefined) return { code, field, value, message: `${field} is missing`, remedy: `Add ${field}.` }
+  const wanted = wantedBy(issue)
+  if (wanted === null)
+    return { code, field, value, message: `${field}: ${issue.message}`, remedy: REASONS[code].remedy }
   return {
     code,
     field,
     value,
-    message: missing ? `${field} is missing` : `${field} ${wanted}`,
-    remedy: missing ? `Add ${field}.` : REASONS[code].remedy,
+    message: `${field} is not ${wanted}`,
+    // For a text that should be an address or a name, the code's own remedy says more.
+    remedy: code !== 'FIELD_INVALID' && wanted === TYPES.string ? REASONS[code].remedy : `Give ${wanted}.`,
   }
 }
-
-const article = (type: string): string =>
-  ({
-    int: 'a whole number',
-    number: 'a number',
-    string: 'a text',
-    boolean: 'true or false',
-    array: 'a list',
-    object: 'an object',
-  })[type] ?? type

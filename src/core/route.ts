@@ -1,87 +1,10 @@
 /** One route of the wire contract: its schema, what the rest of the code knows it as, and how TLS follows from its host name. */
-import { z } from 'zod'
-import {
-  absent,
-  address,
-  cidr,
-  duration,
-  hostName,
-  httpUrl,
-  idText,
-  instant,
-  pathPrefix,
-  plainText,
-  port,
-  resolverName,
-  sniHostName,
-  weight,
-} from './fields.ts'
-import { type Problem, type Protocol, printable } from './problem.ts'
+import type { z } from 'zod'
+import { type Problem, type Protocol, printable, printableAddress, printableId } from './problem.ts'
 import { isRecord, issueToRefusal, type RefusalAt } from './refusal.ts'
+import { httpHealthCheck, httpUpstream, httpWire, MAX_LIST, tcpHealthCheck, tcpWire, udpWire } from './route-wire.ts'
 import type { Address, HttpUpstreamUrl } from './upstream.ts'
 import { REASONS } from './verdict.ts'
-
-const common = {
-  id: idText,
-  serviceId: absent(z.string().max(200)),
-  claimedAt: absent(instant),
-  expiresAt: absent(instant),
-}
-
-// ------------------------------------------------------------------------------------------------------------------ routes
-
-const httpHealthCheck = z.object({
-  path: pathPrefix,
-  interval: duration.default(10_000),
-  timeout: duration.default(5_000),
-})
-
-const httpWire = z.object({
-  ...common,
-  domain: hostName,
-  pathPrefix: pathPrefix.nullish().transform(value => value ?? '/'),
-  upstreams: z.array(z.object({ url: httpUrl, weight: weight.nullish().transform(value => value ?? 1) })).max(1000),
-  healthCheck: absent(httpHealthCheck),
-  redirectToHttps: z
-    .boolean()
-    .nullish()
-    .transform(value => value ?? true),
-  certResolver: absent(resolverName),
-})
-
-const tcpHealthCheck = z.object({
-  interval: duration.default(10_000),
-  timeout: duration.default(5_000),
-  send: absent(plainText(1000)),
-  expect: absent(plainText(1000)),
-})
-
-const l4 = {
-  ...common,
-  upstreams: z.array(address).max(1000),
-  weights: absent(z.array(weight)),
-  externalPort: port,
-  externalPortEnd: absent(port),
-}
-
-const tcpWire = z.object({
-  ...l4,
-  tlsPassthrough: absent(z.boolean()),
-  tls: absent(z.enum(['none', 'passthrough', 'terminate'])),
-  sniHostname: absent(sniHostName),
-  certResolver: absent(resolverName),
-  proxyProtocol: absent(z.union([z.literal(1), z.literal(2)], { error: 'is not 1 or 2' })),
-  allowCidrs: z
-    .array(cidr)
-    .max(1000)
-    .nullish()
-    .transform(value => [...new Set(value ?? [])].sort()),
-  maxConnectionsPerClient: absent(z.int().min(1).max(1_000_000)),
-  healthCheck: absent(tcpHealthCheck),
-  protocolHint: absent(z.string().regex(/^[a-z0-9-]{1,32}$/, 'is not a name such as postgres')),
-})
-
-const udpWire = z.object(l4)
 
 export type HttpUpstream = { readonly url: HttpUpstreamUrl; readonly weight: number }
 export type L4Upstream = { readonly address: Address; readonly weight: number }
@@ -129,6 +52,9 @@ export type UdpRoute = L4Base & { readonly protocol: 'udp' }
 
 export type Route = HttpRoute | TcpRoute | UdpRoute
 
+/** Each number of a block has every upstream as a server: without a limit a line of a document would grow into a gigabyte. */
+const MAX_BLOCK_SERVERS = 65_536
+
 type Checked<T> =
   | { readonly route: T; readonly faults: readonly [] }
   | { readonly route: null; readonly faults: readonly RefusalAt[] }
@@ -142,6 +68,16 @@ function finishL4(wire: z.output<typeof udpWire>): { readonly base: L4Base; read
       field: 'externalPortEnd',
       value: end,
       message: `the block ends at ${end}, before it begins at ${wire.externalPort}`,
+    })
+  }
+  const servers = (end - wire.externalPort + 1) * wire.upstreams.length
+  if (servers > MAX_BLOCK_SERVERS) {
+    faults.push({
+      code: 'FIELD_INVALID',
+      field: 'externalPortEnd',
+      value: end,
+      message: `the block and its upstreams make ${servers} servers, more than ${MAX_BLOCK_SERVERS}`,
+      remedy: 'Make the block shorter, or give fewer upstreams.',
     })
   }
   for (const [i, upstream] of wire.upstreams.entries()) {
@@ -275,6 +211,8 @@ type Kind<W, R> = {
   readonly list: string
   readonly wire: z.ZodType<W>
   readonly shape: Record<string, unknown>
+  /** Shapes of the objects within a route, by field. */
+  readonly nested: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly finish: (wire: W) => Checked<R>
 }
 
@@ -283,6 +221,7 @@ export const HTTP: Kind<z.output<typeof httpWire>, HttpRoute> = {
   list: 'routes',
   wire: httpWire,
   shape: httpWire.shape,
+  nested: { upstreams: httpUpstream.shape, healthCheck: httpHealthCheck.shape },
   finish: finishHttp,
 }
 export const TCP: Kind<z.output<typeof tcpWire>, TcpRoute> = {
@@ -290,6 +229,7 @@ export const TCP: Kind<z.output<typeof tcpWire>, TcpRoute> = {
   list: 'tcpRoutes',
   wire: tcpWire,
   shape: tcpWire.shape,
+  nested: { healthCheck: tcpHealthCheck.shape },
   finish: finishTcp,
 }
 export const UDP: Kind<z.output<typeof udpWire>, UdpRoute> = {
@@ -297,23 +237,27 @@ export const UDP: Kind<z.output<typeof udpWire>, UdpRoute> = {
   list: 'udpRoutes',
   wire: udpWire,
   shape: udpWire.shape,
+  nested: {},
   finish: finishUdp,
 }
 
-/** Total: a bad entry gives problems, one for each fault, and no route. */
+const shown = (field: string, value: unknown): string =>
+  field === 'upstreams' || field.startsWith('upstreams[') ? printableAddress(value) : printable(value)
+
+/** Total: a bad entry gives problems, one for each fault, and no route. Faults between fields are told when each field is right by itself. */
 export function parseRoute<W, R>(
   raw: unknown,
   kind: Kind<W, R>,
   origin: string,
   unknowns: Unknowns,
 ): { readonly route: R | null; readonly problems: readonly Problem[] } {
-  const routeId = isRecord(raw) && typeof raw.id === 'string' ? printable(raw.id) : null
+  const routeId = isRecord(raw) && typeof raw.id === 'string' ? printableId(raw.id) : null
   const problem = (refusal: RefusalAt): Problem => ({
     code: refusal.code,
     protocol: kind.protocol,
     routeId,
     field: refusal.field === '' ? null : refusal.field,
-    value: refusal.value === undefined ? null : printable(refusal.value),
+    value: refusal.value === undefined ? null : shown(refusal.field, refusal.value),
     message: refusal.message,
     remedy: refusal.remedy ?? REASONS[refusal.code].remedy,
     origin,
@@ -322,10 +266,21 @@ export function parseRoute<W, R>(
     return {
       route: null,
       problems: [
-        problem({ code: 'ROUTE_INVALID', field: '', value: raw, message: `an entry of ${kind.list} is not an object` }),
+        // A list may hold anything, so only its kind is told.
+        problem({
+          code: 'ROUTE_INVALID',
+          field: '',
+          value: Array.isArray(raw) ? 'a list' : raw,
+          message: `an entry of ${kind.list} is not an object`,
+        }),
       ],
     }
   unknowns.count(raw, kind.shape, `${kind.list}.`)
+  for (const [field, shape] of Object.entries(kind.nested)) {
+    const value = raw[field]
+    if (!Array.isArray(value)) unknowns.count(value, shape, `${kind.list}.${field}.`)
+    else for (const entry of value.slice(0, MAX_LIST)) unknowns.count(entry, shape, `${kind.list}.${field}[].`)
+  }
   const parsed = kind.wire.safeParse(raw)
   if (!parsed.success)
     return { route: null, problems: parsed.error.issues.map(issue => problem(issueToRefusal(issue, raw))) }
