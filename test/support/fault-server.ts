@@ -86,6 +86,8 @@ export async function startFaultServer({
     sockets.add(socket)
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
+    // Without a reader the other side's end would go unseen.
+    if (onConnection !== undefined) socket.resume()
   })
   server.on('tlsClientError', () => {})
   await new Promise<void>((resolve, reject) => {

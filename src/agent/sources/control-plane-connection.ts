@@ -38,16 +38,28 @@ export type ConnectionOptions = {
   readonly ca: string | null
   readonly maxHeaderBytes: number
   readonly connectTimeoutMs: number
+  /** At the same time, to each address. A held poll takes one for as long as it is held. */
+  readonly connections: number
+  /** Closes every connection at once, also those that are only being opened: `destroy` alone would wait for these. */
+  readonly signal: AbortSignal
   /** Names to addresses; the system's without it. */
   readonly lookup?: LookupFunction
 }
 
 /** HTTP/1.1 over own connections: no proxy from the environment, no global dispatcher. `destroy` it at the end. */
-export function createConnection({ ca, maxHeaderBytes, connectTimeoutMs, lookup }: ConnectionOptions): Dispatcher {
+export function createConnection({
+  ca,
+  maxHeaderBytes,
+  connectTimeoutMs,
+  connections,
+  signal,
+  lookup,
+}: ConnectionOptions): Dispatcher {
   return new Agent({
     // HTTP/2 ends a body in other ways; one protocol means one rule for what was cut.
     allowH2: false,
     pipelining: 1,
+    connections,
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -57,6 +69,7 @@ export function createConnection({ ca, maxHeaderBytes, connectTimeoutMs, lookup 
     autoSelectFamilyAttemptTimeout: 1_000,
     connect: {
       timeout: connectTimeoutMs,
+      signal,
       lookup: pinLocalhost(lookup ?? systemLookup),
       ...(ca === null ? {} : { ca }),
     },

@@ -4,6 +4,7 @@
  * None of them touches what is being served. `retryable` says whether another try, or another address of the same control plane, may
  * help; the source asks again in any case, only later.
  */
+import { errors } from 'undici'
 import { errorCode, SourceError } from '../../lib/errors.ts'
 
 type Fault = { readonly retryable: boolean; readonly remedy: string }
@@ -126,12 +127,14 @@ const UNKNOWN_CA = new Set([
   'INVALID_CA',
 ])
 const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME', 'ESERVFAIL', 'ENODATA'])
-const TIMEOUT = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+const TIMEOUT = new Set(['ETIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 /** What failed below HTTP, as one of our codes. `during` the body, a connection that ends is a document that was cut. */
 export function faultOfNetworkError(error: unknown, host: string, during: 'answer' | 'body'): SourceError {
   if (error instanceof SourceError) return error
+  // Not passed on as the cause: undici keeps what it could not parse in it, and that may be the document.
+  if (error instanceof errors.HTTPParserError) return makeFault('SOURCE_PROTOCOL', `${host} does not speak HTTP/1.1`)
   const code = errorCode(error) ?? 'no code'
   const fault = (ours: ControlPlaneFaultCode, message: string) =>
     makeFault(ours, `${host} ${message}`, { cause: error })
@@ -144,16 +147,15 @@ export function faultOfNetworkError(error: unknown, host: string, during: 'answe
     return fault('SOURCE_TLS', `does not agree on TLS (${code})`)
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return fault('SOURCE_TOO_LARGE', 'sent headers beyond the limit')
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return fault('SOURCE_TOO_LARGE', 'sent a body beyond the limit')
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return fault('SOURCE_TIMEOUT', 'could not be connected to in time')
   if (TIMEOUT.has(code)) return fault('SOURCE_TIMEOUT', `did not answer in time (${code})`)
-  if (
-    during === 'body' &&
-    (RESET.has(code) || code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
-  )
+  if (during === 'body' && (RESET.has(code) || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'))
     return fault('SOURCE_BODY_CUT', `ended before the end of its document (${code})`)
   if (code === 'ECONNREFUSED') return fault('SOURCE_REFUSED', 'refused the connection')
   if (RESET.has(code)) return fault('SOURCE_RESET', `closed the connection without an answer (${code})`)
   if (DNS.has(code)) return fault('SOURCE_DNS', `has no address (${code})`)
-  if (code.startsWith('HPE_')) return fault('SOURCE_PROTOCOL', `does not speak HTTP/1.1 (${code})`)
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+    return fault('SOURCE_PROTOCOL', 'contradicts itself about the length of its answer')
   if (code === 'no code')
     return fault('SOURCE_INTERNAL', `could not be asked: ${error instanceof Error ? error.name : typeof error}`)
   return fault('SOURCE_NETWORK', `could not be reached (${code})`)

@@ -24,6 +24,7 @@ import type { BodyLimits } from './read-body.ts'
 import type { Source, SourceEvents, SourceFault, SourceReading, SourceStatus } from './source.ts'
 
 export type ControlPlaneTiming = Deadlines & {
+  /** To connect, TLS included; shorter than `answerMs`, so that a stalled attempt does not meet the next request. */
   readonly connectMs: number
   /** Least time between the starts of two requests. */
   readonly minIntervalMs: number
@@ -37,7 +38,7 @@ export const CONTROL_PLANE_TIMING: ControlPlaneTiming = {
   answerMs: 10_000,
   bodyMs: 30_000,
   idleMs: 10_000,
-  connectMs: 10_000,
+  connectMs: 5_000,
   minIntervalMs: 200,
   heldMs: 1_000,
   backoff: BACKOFF,
@@ -98,11 +99,18 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
   const timing = { ...CONTROL_PLANE_TIMING, ...options.timing }
   const limits = { ...CONTROL_PLANE_LIMITS, ...options.limits }
   const log = options.logger.child({ component: 'control-plane' })
-  const dispatcher =
-    options.dispatcher ??
-    createConnection({ ca: options.ca, maxHeaderBytes: limits.headerBytes, connectTimeoutMs: timing.connectMs })
   const aborter = new AbortController()
   const { signal } = aborter
+  const closer = new AbortController()
+  const dispatcher =
+    options.dispatcher ??
+    createConnection({
+      ca: options.ca,
+      maxHeaderBytes: limits.headerBytes,
+      connectTimeoutMs: timing.connectMs,
+      connections: 1,
+      signal: closer.signal,
+    })
 
   let reading = options.previous?.reading ?? null
   let mark = options.previous?.mark ?? null
@@ -276,6 +284,7 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
     async stop() {
       aborter.abort(new Error('stopped'))
       await running
+      closer.abort(new Error('stopped'))
       if (options.dispatcher === undefined) await dispatcher.destroy()
     },
     status: (): SourceStatus => ({ name: 'control-plane', reading, fault, lastAttemptAt, lastSuccessAt }),

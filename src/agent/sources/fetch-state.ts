@@ -146,12 +146,22 @@ async function drain(body: Dispatcher.ResponseData['body'], watch: Watch, ms: nu
   await body.dump({ limit: MAX_DRAIN_BYTES, signal }).catch(() => {})
 }
 
+/** undici ends an aborted request only when its connection is open, and that may take as long as connecting may. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
 async function exchange(request: StateRequest, watch: Watch): Promise<StateAnswer> {
   const { url, auth, etag, deadlines, limits, dispatcher } = request
   const { host } = url
   const waitSeconds = request.wait ? deadlines.waitSeconds : 0
   const answerTimer = watch.limit(waitSeconds * 1000 + deadlines.answerMs, 'did not answer')
-  const response = await send(url, {
+  const sending = send(url, {
     dispatcher,
     method: 'GET',
     signal: watch.signal,
@@ -166,8 +176,8 @@ async function exchange(request: StateRequest, watch: Watch): Promise<StateAnswe
       ...(request.wait ? { prefer: `wait=${waitSeconds}` } : {}),
     },
   })
+  const { statusCode: status, headers, body } = await orAborted(sending, watch.signal)
   clearTimeout(answerTimer)
-  const { statusCode: status, headers, body } = response
   // A body that is destroyed before it is read fails with nobody listening.
   body.on('error', () => {})
   try {
