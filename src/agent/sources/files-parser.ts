@@ -20,6 +20,8 @@ export type FileParserOptions = {
   readonly heapMegabytes?: number
   /** How long the worker is kept for the next file. */
   readonly idleMs?: number
+  /** The worker's module. */
+  readonly workerUrl?: () => URL
 }
 
 export interface FileParser {
@@ -37,8 +39,9 @@ const refused = (label: string, message: string): ParsedFile => ({
   ),
 })
 
-// Beside this module under the same ending: .ts in a checkout, .js when built.
-const WORKER_URL = new URL(`./files-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+/** Beside this module under the same ending: .ts in a checkout, .js when built. */
+const besideThis = (): URL =>
+  new URL(`./files-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
 /** Opens nothing before the first large file. */
 export function createFileParser({
@@ -47,6 +50,7 @@ export function createFileParser({
   timeoutMs = 60_000,
   heapMegabytes = 384,
   idleMs = 30_000,
+  workerUrl = besideThis,
 }: FileParserOptions): FileParser {
   let worker: Worker | null = null
   let idle: NodeJS.Timeout | undefined
@@ -62,7 +66,7 @@ export function createFileParser({
   }
 
   function start(): Worker {
-    const made = new Worker(WORKER_URL, { resourceLimits: { maxOldGenerationSizeMb: heapMegabytes } })
+    const made = new Worker(workerUrl(), { resourceLimits: { maxOldGenerationSizeMb: heapMegabytes } })
     made.unref()
     // Between two jobs nobody else listens, and an error without a listener would end the process.
     made.on('error', () => {
@@ -110,11 +114,18 @@ export function createFileParser({
   async function parseApart(bytes: Uint8Array, options: ParseFileOptions): Promise<ParsedFile> {
     if (closed) return refused(options.label, 'the agent is stopping')
     clearTimeout(idle)
-    const parsed = workless ? null : await ask({ bytes, options })
+    let parsed: ParsedFile | null = null
+    if (!workless) {
+      try {
+        parsed = await ask({ bytes, options })
+      } catch (error) {
+        logger.error({ err: error }, 'parsing thread cannot be started')
+      }
+    }
     idle = setTimeout(() => void drop(), idleMs)
     idle.unref()
     if (parsed !== null) return parsed
-    // A package that was made without the worker's file still reads large files, in its own time.
+    // In one bundled file the worker's module has no place of its own: large files are then read here, and take the time they take.
     workless = true
     return parseFile(bytes, options)
   }

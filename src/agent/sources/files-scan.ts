@@ -29,6 +29,8 @@ const LONG_QUIET_MS = 2_000
 const RACY_MS = 100
 /** Beyond its settling time; a file that is never quiet gets a problem, for nobody could tell otherwise why it does not count. */
 const RESTLESS_MS = 10_000
+/** The signature of a file that is not there. */
+const GONE = 'gone'
 
 export type FolderScanOptions = {
   readonly directory: string
@@ -267,8 +269,6 @@ export function createFolderScan(options: FolderScanOptions): FolderScan {
     },
   }
 }
-
-const GONE = 'gone'
 
 const problemOf = (entry: Entry, { message, remedy }: { readonly message: string; readonly remedy: string }): Problem =>
   fileProblem(entry.held.label, message, remedy)

@@ -105,9 +105,9 @@ function open(options: Options & { readonly clock?: Clock }) {
   }
 }
 
-/** With the machine's clock and watch. */
+/** With the machine's clock and watch, and times that a busy machine keeps too. */
 export async function openFiles(options: Options) {
-  const files = open({ debounceMs: 50, ...options })
+  const files = open({ debounceMs: 300, quietMs: 60, ...options })
   await files.source.start()
   return files
 }

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { parseFile } from '../../../src/agent/sources/files-parse.ts'
-import { createFileParser, type FileParserOptions } from '../../../src/agent/sources/files-parser.ts'
+import { createFileParser, type FileParser, type FileParserOptions } from '../../../src/agent/sources/files-parser.ts'
 import { atEnd } from '../../support/at-end.ts'
 import { tempFolder } from '../../support/temp-folder.ts'
+import { waitFor } from '../../support/wait-for.ts'
 import { fileWith, openFiles } from './files-harness.ts'
 
 const OPTIONS = { label: 'a.yaml', maxRoutes: 20_000 }
@@ -63,12 +64,47 @@ test('what is being parsed is let go when the parser closes', async () => {
   expect(await answer).toMatchObject({ ok: false })
 })
 
-test('a large file does not hold up the others', async () => {
+test('without the module of the thread a large file is parsed here', async () => {
+  for (const workerUrl of [
+    () => new URL('./none.ts', import.meta.url),
+    () => {
+      throw new TypeError('there is no address of this module')
+    },
+  ]) {
+    const parser = parserWith({ inlineBytes: 100, workerUrl })
+    expect(await parser.parse(many(50), OPTIONS)).toEqual(parseFile(many(50), OPTIONS))
+    expect(await parser.parse(many(60), OPTIONS)).toEqual(parseFile(many(60), OPTIONS))
+  }
+})
+
+test('the first reading waits for a large file', async () => {
   const directory = await tempFolder()
   await writeFile(join(directory, 'a.yaml'), many(300))
   await writeFile(join(directory, 'b.yaml'), fileWith('r9999'))
   const files = await openFiles({ directory, parser: parserWith({ inlineBytes: 1_000 }) })
-  // The first reading waits for all of them, for it would be taken for the whole.
+  // Without it the reading would be taken for the whole.
   expect(files.reading().routes).toHaveLength(301)
   expect(files.changes()).toBe(1)
+})
+
+test('later a large file does not hold up the others', async () => {
+  const directory = await tempFolder()
+  await writeFile(join(directory, 'b.yaml'), fileWith('r9999'))
+  let free = () => {}
+  const gate = new Promise<void>(resolve => {
+    free = resolve
+  })
+  const inline = parserWith()
+  const parser: FileParser = {
+    parse: (bytes, options) =>
+      bytes.length > 1_000 ? gate.then(() => inline.parse(bytes, options)) : inline.parse(bytes, options),
+    close: inline.close,
+  }
+  const files = await openFiles({ directory, parser })
+  await writeFile(join(directory, 'a.yaml'), many(30))
+  await writeFile(join(directory, 'b.yaml'), fileWith('r9999', 'r9998'))
+  await waitFor(() => files.reading().routes.length === 2, { what: 'the small file' })
+  free()
+  await waitFor(() => files.reading().routes.length === 32, { what: 'the large file' })
+  expect(files.problems()).toEqual([])
 })
