@@ -80,7 +80,7 @@ describe('a folder that cannot be read', () => {
     const { start, look, pass, later, status, routes, reading } = openStepped({ directory })
     await start()
     const before = reading()
-    await rm(join(directory, 'a.yaml'))
+    await rm(join(directory, 'b.yaml'))
     await look()
     await rm(directory, { recursive: true })
     await look()
