@@ -1,6 +1,6 @@
 import { fc, test as propertyTest } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { component, createLogger, REDACTED, redactText, serializeError } from '../../src/lib/logger.ts'
+import { component, createLogger, REDACTED, redactLine, redactText, serializeError } from '../../src/lib/logger.ts'
 
 const CANARY = 'c4n4ry-5ecret'
 
@@ -106,10 +106,50 @@ describe('secrets', () => {
     ])
   })
 
-  propertyTest.prop([fc.jsonValue()])('redaction leaves JSON as JSON', value => {
-    const line = JSON.stringify({ value, token: CANARY })
-    const after = JSON.parse(redactText(line))
-    expect(after.token).toBe(REDACTED)
+  // Texts in which a quote, a backslash or the end of the text stands where a pattern might cut.
+  const nasty = fc
+    .array(
+      fc.constantFrom(
+        '"token":"',
+        '\\"',
+        '"',
+        '\\',
+        'https://a:b@',
+        'bearer abcdefghij',
+        '-----BEGIN PRIVATE KEY-----',
+        '-----END PRIVATE KEY-----',
+        'flt_abcdefghij',
+        ' ',
+        '\n',
+      ),
+    )
+    .map(parts => parts.join(''))
+  const { tree } = fc.letrec(tie => ({
+    tree: fc.oneof(
+      { depthSize: 'small' },
+      nasty,
+      fc.string(),
+      fc.double(),
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(fc.oneof(nasty, fc.string()), tie('tree'), { maxKeys: 3 }),
+    ),
+  }))
+
+  propertyTest.prop([tree])('a redacted line stays JSON, its secrets gone', value => {
+    const line = JSON.stringify({ value, token: CANARY, list: [{ password: [CANARY] }] })
+    const { value: after, ...rest } = JSON.parse(redactLine(line))
+    expect(rest).toEqual({ token: REDACTED, list: [{ password: REDACTED }] })
+    expect(typeof after).toBe(typeof JSON.parse(line).value)
+  })
+
+  test('a text that is no JSON is redacted all the same', () => {
+    expect(redactLine(`{"half: Bearer ${CANARY}`)).toBe(`{"half: Bearer ${REDACTED}`)
+  })
+
+  test('a key in a text ends where it ends', () => {
+    expect(redactText(`a\n-----BEGIN PRIVATE KEY-----\n${CANARY}\n-----END PRIVATE KEY-----\nb`)).toBe(
+      `a\n${REDACTED}\nb`,
+    )
   })
 })
 
