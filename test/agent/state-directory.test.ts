@@ -169,8 +169,8 @@ describe('the lock', () => {
     const path = join(await tempFolder(), 'state')
     const first = directoryAt(path)
     await first.ensure()
-    await rm(path, { recursive: true })
-    await mkdir(`${path}.other`)
+    // Moved, not removed: a new folder could get the inode of a removed one, and with it the lock.
+    await rename(path, `${path}.old`)
     await mkdir(path, { mode: 0o700 })
     await directoryAt(path).ensure()
     expect(await refusal(first)).toHaveProperty('code', 'STATE_DIRECTORY_LOCKED')
