@@ -22,7 +22,7 @@ describe('what is taken', () => {
     [['--tcp', '1', '--tcp', '2', 'a'], { config: null, tcp: '2', json: false, paths: ['a'] }],
     [['--', '--json'], { config: null, tcp: null, json: false, paths: ['--json'] }],
     [['-'], { config: null, tcp: null, json: false, paths: ['-'] }],
-  ])('%j', (argv, expected) => {
+  ])('%j gives its options and paths', (argv, expected) => {
     expect(read(...argv)).toEqual(expected)
   })
 })
@@ -42,7 +42,7 @@ describe('what is refused', () => {
       ['--x', '--tcp'],
       ['--x is not an option here', '--tcp needs a value: --tcp PORTS', 'PATH is missing'],
     ],
-  ])('%j', (argv, faults) => {
+  ])('%j gives all of its faults', (argv, faults) => {
     expect(read(...argv)).toEqual(faults)
   })
 

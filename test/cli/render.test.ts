@@ -102,6 +102,6 @@ describe('what is left out', () => {
 test.each([
   [['--format', 'toml'], '--format: "toml" is not one of body, json, yaml'],
   [['--traefik', 'new'], '--traefik: "new" is not a version; write it as 3.7.15'],
-])('%j is refused', async (args, sentence) => {
+])('the options %j are refused', async (args, sentence) => {
   expect(await render({ tcpRoutes: [] }, args)).toEqual({ code: 2, out: '', err: `fairlead render: ${sentence}\n` })
 })

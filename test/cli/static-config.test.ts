@@ -120,7 +120,7 @@ describe('refusals', () => {
       ['--provider-token-file', '/t'],
       ['the token in /t does not belong on stdout; name a file: --out /etc/traefik/traefik.yaml'],
     ],
-  ])('%j', async (options, faults) => {
+  ])('the options %j give their faults', async (options, faults) => {
     const err = faults.map(fault => `fairlead static-config: ${fault}\n`).join('')
     expect(await make(...options)).toEqual({ code: 2, out: '', err })
   })

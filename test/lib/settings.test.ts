@@ -200,7 +200,7 @@ describe('kinds of value', () => {
     [url, 'https://C.example:8443/base/', 'https://c.example:8443/base'],
     [url, 'http://localhost:7400', 'http://localhost:7400'],
     [url, 'http://[::1]:7400', 'http://[::1]:7400'],
-  ])('case %#: %s of %j', (read, found, value) => {
+  ])('a good value of its kind is read, case %#', (read, found, value) => {
     expect(read(found)).toEqual({ ok: true, value })
   })
 
@@ -231,7 +231,7 @@ describe('kinds of value', () => {
     [url, 'https://u:p@c.example', 'the URL of c.example carries a user or a password; leave it out'],
     [url, 'https://c.example?token=x', 'the URL of c.example carries a query or a fragment; leave it out'],
     [url, 'c.example', '"c.example" is not a URL of http or https; write it as https://c.example'],
-  ])('case %#: %s refuses %j', (read, found, sentence) => {
+  ])('a bad value is refused by name, case %#', (read, found, sentence) => {
     expect(read(found)).toEqual({ ok: false, faults: [sentence] })
   })
 })
