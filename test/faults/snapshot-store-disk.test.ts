@@ -245,7 +245,9 @@ describe('trouble while opening', () => {
     await first.open()
     for (const revision of [1, 2]) await first.save({ revision })
     await first.close()
-    const { fs } = troubledFs((call, path) => (call === 'open' && path.endsWith('2') ? errno : null))
+    const { fs } = troubledFs((call, path) =>
+      call === 'open' && path.endsWith('/snapshot-000000000002') ? errno : null,
+    )
     const store = storeAt(directory, fs)
     expect(await store.open()).toHaveProperty('state.revision', 1)
     for (const revision of [3, 4, 5]) expect(await store.save({ revision })).toHaveProperty('ok', true)
@@ -259,7 +261,9 @@ describe('trouble while opening', () => {
     await first.open()
     for (const revision of [1, 2]) await first.save({ revision })
     await first.close()
-    const { fs } = troubledFs((call, path) => (call === 'read' && path.endsWith('2') ? 'EIO' : null))
+    const { fs } = troubledFs((call, path) =>
+      call === 'read' && path.endsWith('/snapshot-000000000002') ? 'EIO' : null,
+    )
     expect(await storeAt(directory, fs).open()).toHaveProperty('state.revision', 1)
   })
 
