@@ -98,8 +98,7 @@ function notAState(
       protocol: null,
       routeId: null,
       field,
-      // A key, or a secret of another part, may stand where a list should: what is below `traefik`, or is no scalar, is not shown.
-      value: value === undefined || typeof value === 'object' || field?.startsWith('traefik') ? null : printable(value),
+      value: isShown(field, value) ? printable(value) : null,
       message,
       remedy,
       origin: options.origin,
@@ -107,8 +106,16 @@ function notAState(
   }
 }
 
-const kindOf = (value: unknown): string =>
-  Array.isArray(value) ? 'a list' : value === null ? 'null' : typeof value === 'string' ? 'a text' : `a ${typeof value}`
+/** A key, or a secret of another part, may stand where a list should. */
+const isShown = (field: string | null, value: unknown): boolean =>
+  typeof value === 'string' ? !field?.startsWith('traefik') : value !== undefined && typeof value !== 'object'
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (value === null) return 'null'
+  if (value === undefined) return 'nothing'
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`
+}
 
 const tooMany = (options: ParseOptions, what: string, field: string | null, found: number): ParseResult =>
   notAState(

@@ -138,13 +138,8 @@ export const duration = z.string().transform((text, ctx) => {
   return ms
 })
 
-export const plainText = (max: number) => {
-  const error = `is not a text of at most ${max} ASCII signs`
-  return z
-    .string()
-    .max(max, error)
-    .regex(/^[\x20-\x7e\r\n\t]*$/, error)
-}
+export const plainText = (max: number) =>
+  z.string().regex(new RegExp(`^[\\x20-\\x7e\\r\\n\\t]{0,${max}}$`), `is not a text of at most ${max} ASCII signs`)
 
 export const resolverName = z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, 'is not the name of a certificate resolver')
 export const absent = <T extends z.ZodType>(schema: T) => schema.nullish().transform(value => value ?? null)
