@@ -8,6 +8,9 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import { atEnd } from '../../support/at-end.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
+// Files that anyone may write are refused, and under some umasks a new file is one.
+process.umask(0o022)
+
 /** One TCP route of a file, four lines; the port is 10000 and the number at the end of the id. */
 export const routeLines = (id: string): string =>
   `  - id: ${id}\n    upstreams: ["10.200.1.5:5432"]\n    externalPort: ${10000 + Number(/\d+$/.exec(id)?.[0] ?? 0)}\n    allowCidrs: ["10.0.0.0/8"]\n`
