@@ -32,6 +32,9 @@ const withChunks = Buffer.concat([
 ])
 const compressed = response(200, { ...JSON_HEADERS, 'content-encoding': 'gzip' }, gzipSync(NEXT))
 
+const packed = (encoding: string, body: Buffer, tail: string | Buffer): Buffer =>
+  response(200, { ...JSON_HEADERS, 'content-encoding': encoding }, Buffer.concat([body, Buffer.from(tail)]))
+
 const send =
   (bytes: string | Uint8Array): Script =>
   socket =>
@@ -145,15 +148,11 @@ describe('answers that are not the document', () => {
       response(200, { ...JSON_HEADERS, 'content-encoding': 'gzip, gzip' }, gzipSync(gzipSync(NEXT))),
       'SOURCE_ENCODING',
     ],
-    [
-      'garbage after gzip',
-      response(
-        200,
-        { ...JSON_HEADERS, 'content-encoding': 'gzip' },
-        Buffer.concat([gzipSync(NEXT), Buffer.from('garbage')]),
-      ),
-      'SOURCE_ENCODING',
-    ],
+    ['garbage after gzip', packed('gzip', gzipSync(NEXT), 'garbage'), 'SOURCE_ENCODING'],
+    ['zeros after gzip', packed('gzip', gzipSync(NEXT), '\0\0'), 'SOURCE_ENCODING'],
+    ['garbage after deflate', packed('deflate', deflateSync(NEXT), 'garbage'), 'SOURCE_ENCODING'],
+    ['garbage after brotli', packed('br', brotliCompressSync(NEXT), 'garbage'), 'SOURCE_ENCODING'],
+    ['two gzip documents', packed('gzip', gzipSync(NEXT), gzipSync(NEXT)), 'SOURCE_MALFORMED'],
   ])('%s is refused', async (_, bytes, code) => {
     const held = await holdReading()
     expect((await meet(held, send(bytes))).code).toBe(code)

@@ -4,7 +4,7 @@ import { createConnection, pinLocalhost } from '../../src/agent/sources/control-
 import { atEnd } from '../support/at-end.ts'
 import { type Authority, createAuthority, type IssuedCertificate } from '../support/authority.ts'
 import { createHarness } from '../support/control-plane-harness.ts'
-import { startFaultServer } from '../support/fault-server.ts'
+import { JSON_HEADERS, response, startFaultServer } from '../support/fault-server.ts'
 import { expectUntouched, holdReading, meet, serveGood } from '../support/held-source.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -53,6 +53,18 @@ describe('connections', () => {
     await held.untilResult('unchanged', 3)
     expect(held.results.filter(result => result === 'SOURCE_RESET')).toHaveLength(1)
     expect(held.changes()).toBe(1)
+    expectUntouched(held)
+  })
+
+  test('one is kept over refusals', async () => {
+    const held = await holdReading()
+    const refusal = response(503, JSON_HEADERS, '{"code":"UNAVAILABLE"}')
+    held.server.play(socket => {
+      socket.write(refusal.subarray(0, -5))
+      setTimeout(() => socket.write(refusal.subarray(-5)), 20)
+    })
+    await held.untilResult('SOURCE_UNAVAILABLE', 5)
+    expect(held.server.connections()).toEqual({ open: 1, ever: 1 })
     expectUntouched(held)
   })
 
