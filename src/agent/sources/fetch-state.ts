@@ -140,10 +140,12 @@ const usableEtag = (etag: string | null): string | null =>
 const MAX_DRAIN_BYTES = 65_536
 const MAX_DRAIN_MS = 1_000
 
-/** Reads what nobody wants, if there is little of it, so that the connection can be used again. */
-async function drain(body: Dispatcher.ResponseData['body'], watch: Watch, ms: number): Promise<void> {
-  const signal = AbortSignal.any([watch.signal, AbortSignal.timeout(ms)])
-  await body.dump({ limit: MAX_DRAIN_BYTES, signal }).catch(() => {})
+/** Reads what nobody wants, if there is little of it and it comes soon, so that the connection can be used again. */
+async function drain(body: Dispatcher.ResponseData['body'], ms: number): Promise<void> {
+  // Not AbortSignal.any: each one leaves some 200 bytes behind (measured on Node 24).
+  const timer = setTimeout(() => body.destroy(), ms)
+  await body.dump({ limit: MAX_DRAIN_BYTES }).catch(() => {})
+  clearTimeout(timer)
 }
 
 /** undici ends an aborted request only when its connection is open, and that may take as long as connecting may. */
@@ -185,7 +187,7 @@ async function exchange(request: StateRequest, watch: Watch): Promise<StateAnswe
       etag: usableEtag(header(headers, 'etag')),
       waits: /(?:^|[\s,;])wait\b/i.test(header(headers, 'preference-applied') ?? ''),
     }
-    if (status !== 200) await drain(body, watch, Math.min(deadlines.idleMs, MAX_DRAIN_MS))
+    if (status !== 200) await drain(body, Math.min(deadlines.idleMs, MAX_DRAIN_MS))
     if (status === 304) {
       if (etag === null || (answer.etag !== null && opaque(answer.etag) !== opaque(etag)))
         throw makeFault('SOURCE_NOT_MODIFIED', `${host} answered 304 to a request that did not ask for it`)
