@@ -1,33 +1,36 @@
 /**
  * The agent as a value: wired by `createAgent`, running between `start` and `stop`. Two of them can run in one process.
  *
- *   sources -> reconciler -> snapshot store -> provider endpoint -> (Traefik) -> observer -> verdicts -> admin endpoint, metrics
+ *   sources -> guard -> reconciler -> snapshot store -> publication -> provider endpoint -> (Traefik) -> observer -> verdicts
  *
  * The provider endpoint is up first and down last, with what the run before this one has left; nothing that it does waits for the rest.
  */
-import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RouteOutcome } from '../core/compile.ts'
+import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { canonicalJson } from '../core/hash.ts'
-import { type Evidence, judge } from '../core/judge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import { portsOf, type TraefikView } from '../core/placement.ts'
-import { type TrackedVerdict, trackVerdicts } from '../core/track.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin.ts'
 import type { AgentConfig } from './config.ts'
+import { createGuards } from './guards.ts'
+import { loadToken } from './identity.ts'
 import { createMetrics, type PoolUse } from './metrics.ts'
 import { nodeSettings } from './node-settings.ts'
 import type { Notifier } from './notify.ts'
 import { createObserver, type Observer } from './observer.ts'
 import { createProvider, type Poll } from './provider.ts'
+import { createPublication } from './publication.ts'
 import { createReconciler, type StoredState } from './reconcile.ts'
-import { createSnapshotStore, type Failpoint } from './snapshot-store.ts'
+import type { Failpoint } from './snapshot-store.ts'
+import { createSnapshotStore } from './snapshot-store.ts'
 import { createSources } from './sources/sources.ts'
 import { type StatusView, statusView } from './status-view.ts'
 import { createTraefikApi } from './traefik-api.ts'
+import { createVerdicts } from './verdicts.ts'
 
 /** Of StoredState: goes up when an older agent could not read it any more. */
 const STATE_FORMAT = 1
@@ -44,12 +47,14 @@ export type AgentOptions = {
   readonly registry: Registry
   /** Of Fairlead. */
   readonly version: string
-  /** Of the machine's interfaces, without loopback. */
-  readonly ownAddresses: readonly string[]
+  /** Addresses of the machine's interfaces, without loopback; asked again for each plan. */
+  readonly ownAddresses: () => readonly string[]
   readonly notifier?: Notifier
   readonly clock?: Clock
   /** For tests that kill the process at a given step of saving. */
   readonly failpoint?: (name: Failpoint) => void
+  /** For tests alone: makes a body that Traefik refuses. */
+  readonly tamper?: (config: DynamicConfig) => DynamicConfig
 }
 
 export type AgentPorts = { readonly provider: number; readonly admin: number }
@@ -60,10 +65,9 @@ export interface Agent {
   /** Idempotent, bounded; held polls get the current body. */
   stop(): Promise<void>
   status(): StatusView
+  /** Accepts the removals that are held under this hash, or all that are held now (null). */
+  accept(hash: string | null): readonly string[]
 }
-
-const readToken = async (path: string | null): Promise<string | null> =>
-  path === null ? null : (await readFile(path, 'utf8')).trim()
 
 export function createAgent(options: AgentOptions): Agent {
   const { config, logger, registry, version, notifier, clock = SYSTEM_CLOCK } = options
@@ -71,25 +75,33 @@ export function createAgent(options: AgentOptions): Agent {
   const lifecycle = createLifecycle({ logger, stepTimeoutMs: STOP_STEP_TIMEOUT_MS })
   const metrics = createMetrics(registry)
   const startedAt = clock.now()
+  // Never jumps, and goes on over a restart as far as the wall clock does.
+  const steadyFrom = startedAt - clock.monotonic()
+  const steady = (): number => steadyFrom + clock.monotonic()
+  const failpoint = options.failpoint === undefined ? {} : { failpoint: options.failpoint }
   const store = createSnapshotStore<StoredState>({
     directory: config.state.directory,
     format: STATE_FORMAT,
     logger,
     now: clock.now,
-    ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
+    ...failpoint,
   })
-  let current: (() => StatusView) | null = null
+  let running: {
+    readonly status: () => StatusView
+    readonly accept: (hash: string | null) => readonly string[]
+  } | null = null
 
   async function open(): Promise<AgentPorts> {
-    const token = await readToken(config.provider.tokenFile)
+    const { tokenFile } = config.provider
+    const token = tokenFile === null ? null : await loadToken(tokenFile)
     const saved = await store.open()
     lifecycle.onStop('snapshot store', () => store.close())
 
     // ------------------------------------------------------------------------------------------- what Traefik asks, and shows
-    let polledHash: string | null = null
+    let observer: Observer | null = null
     /** The settings with the ports that are really listened on. */
     let bound: AgentConfig = config
-    let observer: Observer | null = null
+    let polledHash: string | null = null
     const provider = createProvider({ listen: config.provider.listen, token, logger, clock: clock.now, onPoll })
 
     function onPoll(poll: Poll): void {
@@ -99,6 +111,7 @@ export function createAgent(options: AgentOptions): Agent {
       polledHash = poll.hash
       if (isFirst) observer?.fetched(poll.hash)
       else if (poll.newConnection) observer?.kick()
+      publication.fetched(poll.hash, poll.at)
     }
 
     const remembered = saved?.state.observed ?? null
@@ -113,6 +126,21 @@ export function createAgent(options: AgentOptions): Agent {
       tombstones: observer === null || observer.observation().settled ? 'everywhere' : everServed,
     })
 
+    const publication = createPublication({
+      publish: snapshot => {
+        provider.publish(snapshot)
+        metrics.served(snapshot)
+      },
+      observation: () => observer?.observation() ?? null,
+      provider: () => provider.stats(),
+      look: () => observer?.kick(),
+      onChange: () => verdicts.refresh(),
+      onReplan: () => reconciler.request(),
+      onNack: () => metrics.nacked(),
+      onApplied: ms => metrics.applied(ms),
+      logger,
+    })
+    lifecycle.onStop('publication', () => publication.stop())
     const { port: providerPort } = await provider.start()
     lifecycle.onStop('provider endpoint', () => provider.stop())
 
@@ -125,14 +153,14 @@ export function createAgent(options: AgentOptions): Agent {
       onChange: () => reconciler.request(),
       onAttempt: metrics.fetched,
     })
-    let verdicts: readonly TrackedVerdict[] = []
-    let applied: { readonly hash: string; readonly revision: number | string } | null = null
-
+    const guards = createGuards(config.policy.guard, clock.now, steady)
     const reconciler = createReconciler({
       sources: sources.statuses,
       mark: sources.mark,
+      guards,
+      publication,
       view,
-      node: () => nodeSettings(bound, { ownAddresses: options.ownAddresses, observed: seen() }),
+      node: () => nodeSettings(bound, { ownAddresses: options.ownAddresses(), observed: seen() }),
       standing: () => {
         const runtime = observer?.observation().reading?.runtime
         return runtime === undefined
@@ -148,43 +176,21 @@ export function createAgent(options: AgentOptions): Agent {
         metrics.saved(result)
         return result
       },
-      publish: snapshot => {
-        provider.publish(snapshot)
-        metrics.served(snapshot)
-      },
       onRound: round => {
         metrics.compiled(round.compileMs)
-        refresh()
+        verdicts.refresh()
       },
       logger,
       now: clock.now,
+      ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
     })
-
-    function evidence(): Evidence {
-      if (observer === null) return { kind: 'none' }
-      const { reading, fault } = observer.observation()
-      if (fault !== null) return { kind: 'fault', message: fault.message }
-      return reading === null
-        ? { kind: 'fault', message: "Traefik's API has not been read yet" }
-        : { kind: 'read', runtime: reading.runtime }
-    }
-
-    /** Verdicts anew, from the last round and what is known of Traefik now. */
-    function refresh(): void {
-      const round = reconciler.round()
-      if (round === null) return
-      const proof = evidence()
-      const { hash } = round.plan.snapshot
-      if (proof.kind === 'read' && proof.runtime.beacons.includes(hash)) applied = { hash, revision: round.revision }
-      const judged = judge(
-        round.plan.compiled.outcomes,
-        round.plan.rejected,
-        round.plan.compiled.config,
-        polledHash === hash,
-        proof,
-      )
-      verdicts = trackVerdicts(verdicts, judged, round.revision, clock.now())
-    }
+    const verdicts = createVerdicts({
+      round: reconciler.round,
+      publication: publication.view,
+      observation: () => observer?.observation() ?? null,
+      heldReasons: guards.reasons,
+      now: clock.now,
+    })
 
     let knownTraefik = canonicalJson(remembered)
     let wasSettled = false
@@ -195,7 +201,8 @@ export function createAgent(options: AgentOptions): Agent {
       if (traefik !== knownTraefik || settled !== wasSettled) reconciler.request()
       knownTraefik = traefik
       wasSettled = settled
-      refresh()
+      publication.observed()
+      verdicts.refresh()
     }
 
     if (config.traefik.api !== null) {
@@ -205,20 +212,23 @@ export function createAgent(options: AgentOptions): Agent {
         api,
         logger,
         onChange: onObserved,
-        onRestart: () => provider.resetHold(),
+        onRestart: restart => {
+          provider.resetHold()
+          publication.restarted(restart)
+        },
         now: clock.now,
       })
     }
 
     if (saved !== null) {
+      const { served, applied } = saved.state
       reconciler.restore(saved.state)
-      provider.publish(saved.state.served)
-      metrics.served(saved.state.served)
+      publication.restore(served, applied === null ? null : { ...applied, config: null })
       log.info({ savedAt: new Date(saved.savedAt).toISOString() }, 'the last configuration is served again')
     }
 
     // ------------------------------------------------------------------------------------------------------ what people ask
-    current = () =>
+    const status = (): StatusView =>
       statusView({
         node: config.node,
         version,
@@ -227,17 +237,28 @@ export function createAgent(options: AgentOptions): Agent {
         revision: {
           expected: sources.revision(),
           served: reconciler.round()?.revision ?? saved?.state.revision ?? null,
-          applied: applied?.revision ?? null,
+          applied: publication.view().applied?.revision ?? null,
         },
-        verdicts,
+        publication: publication.view(),
+        verdicts: verdicts.all(),
+        drift: verdicts.drift(),
         rejected: reconciler.round()?.plan.rejected ?? [],
         sources: sources.statuses(),
+        held: guards.held().map(entry => ({
+          ...entry,
+          untilMs: entry.untilMs === null ? null : entry.untilMs - steady() + clock.now(),
+        })),
         observation: observer?.observation() ?? null,
         provider: provider.stats(),
         waiting: reconciler.waiting(),
         store: store.status(),
       })
-    const status = current
+    const accept = (hash: string | null): readonly string[] => {
+      const accepted = guards.accept(hash)
+      if (accepted.length > 0) reconciler.request()
+      return accepted
+    }
+    running = { status, accept }
     metrics.observe(status, () => {
       const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
       return { tcp: poolUse('tcp', config, outcomes), udp: poolUse('udp', config, outcomes) }
@@ -245,10 +266,17 @@ export function createAgent(options: AgentOptions): Agent {
     const admin = createAdmin({
       listen: config.admin.listen,
       status,
-      explain: key =>
-        status().routes.find(route => `${route.protocol}/${route.id}` === key || route.id === key) ?? null,
-      readiness: () => readiness(reconciler.served() !== null, status()),
+      explain: key => status().routes.find(route => `${route.protocol}/${route.id}` === key) ?? null,
+      readiness: () => readiness(publication.view().current !== null, status()),
       liveness: () => ({ alive: true, reasons: [] }),
+      accept: hash => {
+        const held = guards.held().filter(entry => hash === null || entry.hash === hash)
+        const routes = held.reduce((sum, { removals }) => sum + removals.length, 0)
+        const [accepted] = accept(hash)
+        return accepted === undefined
+          ? notHeld(hash, guards.held().length)
+          : { ok: true, hash: accepted, removals: routes }
+      },
       registry,
       logger,
     })
@@ -263,11 +291,9 @@ export function createAgent(options: AgentOptions): Agent {
     // --------------------------------------------------------------------------------------------------------- set in motion
     lifecycle.onStop('reconciler', () => reconciler.stop())
     lifecycle.onStop('sources', () => sources.stop())
-    if (observer !== null) {
-      const running = observer
-      lifecycle.onStop('observer', () => running.stop())
-    }
-    await Promise.all([observer?.start(), sources.start()])
+    const looking = observer
+    if (looking !== null) lifecycle.onStop('observer', () => looking.stop())
+    await Promise.all([looking?.start(), sources.start()])
     reconciler.request()
     return { provider: providerPort, admin: adminPort }
   }
@@ -286,9 +312,10 @@ export function createAgent(options: AgentOptions): Agent {
       await notifier?.stop()
     },
     status() {
-      if (current === null) throw new Error('the agent has not been started')
-      return current()
+      if (running === null) throw new Error('the agent has not been started')
+      return running.status()
     },
+    accept: hash => running?.accept(hash) ?? [],
   }
 }
 
@@ -304,7 +331,13 @@ function poolUse(protocol: 'tcp' | 'udp', config: AgentConfig, outcomes: readonl
 
 /** Ready: a valid configuration is being served. */
 function readiness(serves: boolean, status: StatusView): { readonly ready: boolean; readonly reasons: string[] } {
-  const reasons = status.sources.flatMap(({ name, fault }) => (fault === null ? [] : [`${name}: ${fault.message}`]))
+  const reasons = [
+    ...status.sources.flatMap(({ name, fault }) => (fault === null ? [] : [`${name}: ${fault.message}`])),
+    ...status.held.map(({ source, message }) => `${source}: ${message}; the removals are held`),
+    ...(status.store.fault === null
+      ? []
+      : [`state: ${status.store.fault.message}; a restart would come up with an older state`]),
+  ]
   if (!serves)
     reasons.unshift(
       status.waiting === null
@@ -313,3 +346,13 @@ function readiness(serves: boolean, status: StatusView): { readonly ready: boole
     )
   return { ready: serves, reasons }
 }
+
+const notHeld = (hash: string | null, count: number) => ({
+  ok: false as const,
+  code: 'NOTHING_HELD',
+  message: hash === null || count === 0 ? 'nothing is held' : `nothing is held under the hash ${hash}`,
+  remedy:
+    count === 0
+      ? 'There is nothing to accept.'
+      : 'Look at fairlead status for what is held now: it has changed meanwhile.',
+})

@@ -23,6 +23,10 @@ export interface Metrics {
   served(snapshot: Pick<Snapshot, 'body'>): void
   /** An answer of the provider endpoint is out; `at` in milliseconds since 1970. */
   polled(poll: { readonly status: number; readonly at: number }): void
+  /** Traefik has fetched a body and not applied it in time. */
+  nacked(): void
+  /** Traefik was seen to have applied what was published, so many milliseconds later. */
+  applied(durationMs: number): void
   /** A save has ended, well or not. */
   saved(result: SaveResult): void
 }
@@ -37,6 +41,7 @@ export type MetricsOptions = {
 // promtool objects to a gauge whose name ends in _total.
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
+const APPLY_BUCKETS_S = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const COMPILE_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 // Codes are a closed set; should one ever carry a text of others, it must not become a thousand series.
@@ -93,6 +98,17 @@ export function createMetrics(
     'When the last poll was answered with a configuration.',
   )
   const bodyBytes = event('fairlead_provider_body_bytes', 'Size of the configuration that Traefik gets.')
+  const nacks = new Counter({
+    name: 'fairlead_nacks_total',
+    help: 'Configurations that Traefik fetched and did not apply in time; each time the last good one was served again.',
+    registers,
+  })
+  const applyDuration = new Histogram({
+    name: 'fairlead_apply_duration_seconds',
+    help: 'Time from the publication of a configuration to Traefik showing it.',
+    buckets: APPLY_BUCKETS_S,
+    registers,
+  })
   const saveFailures = new Counter({
     name: 'fairlead_snapshot_persist_failures_total',
     help: 'Saves of the state to the disk that failed; a restart would come up with an older state.',
@@ -129,6 +145,8 @@ export function createMetrics(
       attempt(() => polls.inc({ code: status }))
       if (status === 200) attempt(() => lastPoll.set(seconds(at)))
     },
+    nacked: () => void attempt(() => nacks.inc()),
+    applied: durationMs => void attempt(() => applyDuration.observe(seconds(durationMs))),
     saved(result) {
       attempt(() => lastSaveAttempt.set(seconds(now())))
       if (result.ok) attempt(() => lastSave.set(seconds(result.savedAt)))

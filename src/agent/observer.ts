@@ -39,8 +39,8 @@ export type ObserverOptions = {
   readonly api: TraefikApi
   readonly logger: Logger
   readonly onChange: () => void
-  /** Traefik's start time is another one. */
-  readonly onRestart: () => void
+  /** Traefik's start time is another one. `changed`: its version too. */
+  readonly onRestart: (restart: { readonly startedAtMs: number; readonly changed: boolean }) => void
   readonly intervalMs?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
@@ -98,6 +98,7 @@ export function createObserver(options: ObserverOptions): Observer {
     if (fault !== null) log.info({ version: result.value.version }, 'Traefik is read again')
     fault = null
     const restarted = reading !== null && reading.startedAt !== result.value.startedAt
+    const changed = reading !== null && reading.version !== result.value.version
     if (reading === null || restarted) {
       firstSeenMs = performance.now()
       settledTold = false
@@ -106,7 +107,7 @@ export function createObserver(options: ObserverOptions): Observer {
     readAt = now()
     if (restarted) {
       log.info({ startedAt: reading.startedAt, version: reading.version }, 'Traefik has restarted')
-      onRestart()
+      onRestart({ startedAtMs: Date.parse(reading.startedAt ?? '') || 0, changed })
     }
     if (settled()) settledTold = true
     onChange()

@@ -1,20 +1,23 @@
 /**
  * The loop that turns what is expected into what is served.
  *
- *   request() -> (pause) -> plan (pure) -> other body? -> saved to the disk -> published
+ *   request() -> (pause) -> guard -> plan (pure) -> other body? -> saved to the disk -> offered for publication
  *
  * `step` is one whole round and can be run by itself; the loop only decides when. Rounds never overlap, and a request during a round
- * makes one more. Nothing here waits for Traefik: what became of a body is the observer's business.
+ * makes one more. Nothing here waits for Traefik: what became of a body is the publication's business.
  */
 import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
+import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { Snapshot } from '../core/payload.ts'
 import type { TraefikView } from '../core/placement.ts'
-import { makePlan, type Plan } from '../core/plan.ts'
+import { makePlan, type Plan, type PlanInput, type PlanSource, planFrame, recompile } from '../core/plan.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
+import type { Guards, StoredGuard } from './guards.ts'
+import type { Applied, Publication } from './publication.ts'
 import type { SaveResult } from './snapshot-store.ts'
 import type { SourceName, SourceReading, SourceStatus } from './sources/source.ts'
 
@@ -23,7 +26,10 @@ export type StoredState = {
   readonly served: Snapshot
   /** The revision label of `served`. */
   readonly revision: number | string
+  /** The last body that Traefik was seen to have applied, when it is not `served`. */
+  readonly applied: Omit<Applied, 'config'> | null
   readonly readings: { readonly [name in SourceName]?: SourceReading }
+  readonly guards: { readonly [name in SourceName]?: StoredGuard }
   readonly mark: RevisionMark | null
   readonly firstSeen: FirstSeen
   readonly observed: ObservedTraefik | null
@@ -33,7 +39,7 @@ export type StoredState = {
 
 export type Round = {
   readonly plan: Plan
-  /** The revision label of what is served now. */
+  /** The revision label of what was planned. */
   readonly revision: number | string
   readonly compileMs: number
 }
@@ -41,7 +47,9 @@ export type Round = {
 export type ReconcilerOptions = {
   readonly sources: () => readonly SourceStatus[]
   readonly mark: () => RevisionMark | null
-  readonly view: (served: ReadonlySet<string>) => TraefikView
+  readonly guards: Guards
+  readonly publication: Publication
+  readonly view: (everServed: ReadonlySet<string>) => TraefikView
   readonly node: () => NodeSettings
   /**
    * Names of routers of ours that Traefik has and that are no tombstones; null when that is not known. While a source has never spoken, a
@@ -51,16 +59,17 @@ export type ReconcilerOptions = {
   /** How long the next body waits after the last, in milliseconds. */
   readonly pauseMs: () => number
   readonly save: (state: StoredState) => Promise<SaveResult>
-  readonly publish: (snapshot: Snapshot) => void
   readonly onRound: (round: Round) => void
   readonly logger: Logger
   readonly now?: () => number
+  /** For tests alone: makes a body that Traefik refuses. */
+  readonly tamper?: (config: DynamicConfig) => DynamicConfig
 }
 
 export type Waiting = { readonly for: 'first-reading' | 'missing-source'; readonly names: readonly SourceName[] }
 
 export interface Reconciler {
-  /** What the run before this one has left: served at once, without a plan. */
+  /** What the run before this one has left. */
   restore(state: StoredState): void
   /** Something has changed: a round as soon as the pause allows. */
   request(): void
@@ -69,12 +78,17 @@ export interface Reconciler {
   stop(): Promise<void>
   /** The last round, or null before the first. */
   round(): Round | null
-  served(): Snapshot | null
-  /** Why there is no round yet, or null. */
+  /** Why there is no round yet, or what it lacks; null when nothing is waited for. */
   waiting(): Waiting | null
 }
 
 const RANK: Readonly<Record<SourceName, number>> = { files: 0, 'control-plane': 1 }
+/** Behind everything that claims its place. */
+const HELD_RANK = 2
+/** A disk that was full may have space again. */
+const SAVE_RETRY_MS = 30_000
+/** Timers of Node hold 24.8 days, and the wall clock may be set meanwhile. */
+const LONGEST_TIMER_MS = 86_400_000
 
 /** A number when the control plane gives one, else a hash; compared only for equality. */
 export function revisionLabel(statuses: readonly SourceStatus[]): number | string {
@@ -83,73 +97,90 @@ export function revisionLabel(statuses: readonly SourceStatus[]): number | strin
   return reading('control-plane')?.revision ?? reading('files')?.revision ?? ''
 }
 
+type Memory = Omit<StoredState, 'served' | 'revision'>
+
+/** Says whether there is something new to save; a reading is known by its content. */
+const memoryKey = ({ readings, applied, ...rest }: Memory): string =>
+  canonicalJson([
+    Object.entries(readings).map(([name, reading]) => [name, reading.contentHash, reading.revision, reading.removed]),
+    applied?.snapshot.hash ?? null,
+    rest,
+  ])
+
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { now = Date.now } = options
+  const { guards, publication, now = Date.now } = options
   const log = options.logger.child({ component: 'reconcile' })
-  let served: Snapshot | null = null
   let round: Round | null = null
   let waiting: Waiting | null = null
   let firstSeen: FirstSeen = {}
-  let everServed = new Set<string>()
+  const everServed = new Set<string>()
   let lastObserved: ObservedTraefik | null = null
-  let savedMemory = ''
+  let savedKey = ''
   let dirty = false
   let stopped = false
   let running: Promise<void> | null = null
-  let timer: NodeJS.Timeout | null = null
-  let expiryTimer: NodeJS.Timeout | null = null
+  let pauseTimer: NodeJS.Timeout | null = null
+  let laterTimer: NodeJS.Timeout | null = null
 
-  /** The sources to plan with, or what is waited for. */
-  function choose(statuses: readonly SourceStatus[]): readonly SourceStatus[] | null {
+  /** The sources to plan with; null when nobody has spoken yet. */
+  function speaking(statuses: readonly SourceStatus[]): readonly SourceStatus[] | null {
     const silent = statuses.filter(({ reading }) => reading === null).map(({ name }) => name)
-    const speaking = statuses.filter(({ reading }) => reading !== null)
-    if (speaking.length === 0) {
+    if (silent.length === statuses.length) {
       waiting = { for: 'first-reading', names: silent }
       return null
     }
     waiting = silent.length === 0 ? null : { for: 'missing-source', names: silent }
-    return speaking
+    return statuses.filter(({ reading }) => reading !== null)
   }
 
-  function remember(state: Omit<StoredState, 'served' | 'revision'>): string {
-    // Cheap stand-ins for what is large: a reading is known by its content.
-    const readings = Object.entries(state.readings).map(([name, reading]) => [
-      name,
-      reading.contentHash,
-      reading.revision,
-      reading.removed,
-    ])
-    return canonicalJson([readings, state.mark, state.firstSeen, state.observed, state.entryPoints])
+  function planSources(statuses: readonly SourceStatus[]): PlanSource[] {
+    return statuses.flatMap(({ name, reading }) => {
+      if (reading === null) return []
+      const { routes, held } = guards.pass(name, reading)
+      const main = { ...reading, rank: RANK[name], routes }
+      return held.length === 0
+        ? [main]
+        : [main, { rank: HELD_RANK, routes: held, problems: [], certificates: [], challengeUrl: null }]
+    })
   }
 
-  function scheduleExpiry(atMs: number | null): void {
-    if (expiryTimer !== null) clearTimeout(expiryTimer)
-    expiryTimer = null
-    if (atMs === null || stopped) return
-    // A day at most: timers of Node hold 24.8 days, and the clock may be set meanwhile.
-    expiryTimer = setTimeout(() => request(), Math.min(Math.max(atMs - now(), 0) + 1, 86_400_000))
+  /** The next moment at which a round changes something without anybody asking. */
+  function scheduleLater(plan: Plan, saved: boolean): void {
+    if (laterTimer !== null) clearTimeout(laterTimer)
+    const expiry = plan.nextExpiryMs === null ? null : Math.max(plan.nextExpiryMs - now(), 0) + 1
+    const waits = [expiry, guards.settlesInMs(), saved ? null : SAVE_RETRY_MS].filter(wait => wait !== null)
+    laterTimer = waits.length === 0 || stopped ? null : setTimeout(request, Math.min(...waits, LONGEST_TIMER_MS))
+  }
+
+  function wouldDrop(plan: Plan): number {
+    const emitted = new Set(plan.compiled.outcomes.flatMap(({ routers }) => routers))
+    return (options.standing() ?? []).filter(name => !emitted.has(name)).length
   }
 
   async function step(): Promise<void> {
     const statuses = options.sources()
-    const chosen = choose(statuses)
+    const chosen = speaking(statuses)
     if (chosen === null) return
     const view = options.view(everServed)
     const began = performance.now()
-    const plan = makePlan({
-      sources: chosen.flatMap(({ name, reading }) => (reading === null ? [] : [{ ...reading, rank: RANK[name] }])),
+    const input: PlanInput = {
+      sources: planSources(chosen),
       firstSeen,
       node: options.node(),
       view,
       nowMs: now(),
-    })
+      refused: publication.refused(),
+      oldestFields: publication.oldestFields(),
+      ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
+    }
+    const plan = makePlan(input)
     const compileMs = performance.now() - began
+    const served = publication.view().current
     if (waiting !== null && served === null) {
-      const emitted = new Set(plan.compiled.outcomes.flatMap(({ routers }) => routers))
-      const dropped = (options.standing() ?? []).filter(name => !emitted.has(name))
-      if (dropped.length > 0) {
+      const dropped = wouldDrop(plan)
+      if (dropped > 0) {
         log.warn(
-          { waitingFor: waiting.names, wouldDrop: dropped.length },
+          { waitingFor: waiting.names, wouldDrop: dropped },
           'not serving yet: Traefik has routes that only a silent source can know',
         )
         return
@@ -158,27 +189,31 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     firstSeen = plan.firstSeen
     lastObserved = view.observed ?? lastObserved
     const revision = revisionLabel(statuses)
-    const isNew = served?.hash !== plan.snapshot.hash
-    if (isNew) for (const name of plan.compiled.entryPoints) everServed.add(name)
-    const memory = {
-      readings: Object.fromEntries(
-        statuses.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]])),
-      ),
+    for (const name of plan.compiled.entryPoints) everServed.add(name)
+    const { applied } = publication.view()
+    const memory: Memory = {
+      applied:
+        applied === null || applied.snapshot.hash === plan.snapshot.hash
+          ? null
+          : { snapshot: applied.snapshot, candidates: applied.candidates, revision: applied.revision },
+      readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
+      guards: guards.stored(),
       mark: options.mark(),
       firstSeen,
       observed: lastObserved,
       entryPoints: [...everServed].sort(),
     }
-    const memoryKey = remember(memory)
-    if (isNew || memoryKey !== savedMemory) {
+    const isNew = served?.hash !== plan.snapshot.hash
+    const key = memoryKey(memory)
+    let saved = !isNew && key === savedKey
+    if (!saved) {
       // A new body is on the disk before Traefik sees it, so that no restart goes back behind what it has. A full disk stops nothing.
-      const result = await options.save({ served: plan.snapshot, revision, ...memory })
-      if (result.ok) savedMemory = memoryKey
+      saved = (await options.save({ served: plan.snapshot, revision, ...memory })).ok
+      if (saved) savedKey = key
     }
     if (stopped) return
-    served = plan.snapshot
     round = { plan, revision, compileMs }
-    if (isNew) {
+    if (isNew)
       log.info(
         {
           hash: plan.snapshot.hash.slice(0, 12),
@@ -186,11 +221,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           bytes: plan.snapshot.body.length,
           compileMs: Math.round(compileMs),
         },
-        'new configuration is served',
+        'new configuration',
       )
-      options.publish(plan.snapshot)
-    }
-    scheduleExpiry(plan.nextExpiryMs)
+    const frame = planFrame(input)
+    publication.offer({
+      plan,
+      revision,
+      recompile: (candidates, oldestFields) => recompile(candidates, { ...frame, oldestFields }),
+    })
+    scheduleLater(plan, saved)
     options.onRound(round)
   }
 
@@ -205,46 +244,45 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       }
       const pause = options.pauseMs()
       if (dirty && pause > 0) {
-        timer = setTimeout(start, pause)
+        pauseTimer = setTimeout(start, pause)
         return
       }
     }
   }
 
   function start(): void {
-    timer = null
+    pauseTimer = null
     if (stopped || running !== null) return
     running = run().finally(() => {
       running = null
-      if (dirty && timer === null) start()
+      if (dirty && pauseTimer === null) start()
     })
   }
 
   function request(): void {
     dirty = true
-    if (stopped || running !== null || timer !== null) return
+    if (stopped || running !== null || pauseTimer !== null) return
     const pause = options.pauseMs()
-    if (pause > 0) timer = setTimeout(start, pause)
+    if (pause > 0) pauseTimer = setTimeout(start, pause)
     else start()
   }
 
   return {
     restore(state) {
-      served = state.served
       firstSeen = state.firstSeen
-      everServed = new Set(state.entryPoints)
+      for (const name of state.entryPoints) everServed.add(name)
       lastObserved = state.observed
+      guards.restore(state.guards, state.readings)
     },
     request,
     step,
     async stop() {
       stopped = true
-      if (timer !== null) clearTimeout(timer)
-      if (expiryTimer !== null) clearTimeout(expiryTimer)
+      if (pauseTimer !== null) clearTimeout(pauseTimer)
+      if (laterTimer !== null) clearTimeout(laterTimer)
       await running
     },
     round: () => round,
-    served: () => served,
     waiting: () => waiting,
   }
 }

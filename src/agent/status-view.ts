@@ -1,12 +1,16 @@
 /** The answer of `/status` and of `fairlead status`: everything that the agent knows, as one value without secrets. */
+import type { AckState } from '../core/acknowledge.ts'
+import { countDrift, type Drift, type DriftEntry, type DriftKind } from '../core/drift.ts'
 import type { ObservedEntryPoint } from '../core/observed.ts'
-import type { Problem } from '../core/problem.ts'
+import type { Problem, Protocol, RouteKey } from '../core/problem.ts'
 import type { UnknownField } from '../core/route.ts'
 import type { TrackedVerdict } from '../core/track.ts'
-import { VERDICTS, type Verdict } from '../core/verdict.ts'
+import type { Verdict } from '../core/verdict.ts'
+import type { HeldRemovals } from './guards.ts'
 import type { HoldShortened } from './hold.ts'
 import type { Observation } from './observer.ts'
 import type { ProviderStats } from './provider.ts'
+import type { PublicationView } from './publication.ts'
 import type { Waiting } from './reconcile.ts'
 import type { SourceName, SourceStatus } from './sources/source.ts'
 
@@ -57,6 +61,26 @@ export type StatusView = {
       readonly since: string
     } | null
   }[]
+  /** Removals that the guard holds. */
+  readonly held: readonly {
+    readonly source: SourceName
+    readonly hash: string
+    readonly removals: readonly RouteKey[]
+    readonly reason: string
+    readonly message: string
+    readonly until: string | null
+  }[]
+  readonly drift: Readonly<Record<DriftKind, number>> & {
+    readonly sections: readonly Protocol[]
+    readonly beaconMissing: boolean
+    readonly entries: readonly DriftEntry[]
+  }
+  readonly publication: {
+    readonly hash: string | null
+    readonly phase: AckState['phase']
+    readonly polled: boolean
+    readonly lastLiveMs: number | null
+  }
   readonly waiting: Waiting | null
   readonly store: {
     readonly savedAt: string | null
@@ -75,6 +99,10 @@ export type StatusInput = {
   readonly sources: readonly SourceStatus[]
   readonly observation: Observation | null
   readonly provider: ProviderStats
+  readonly publication: PublicationView
+  readonly drift: Drift
+  /** `untilMs` in milliseconds since 1970. */
+  readonly held: readonly HeldRemovals[]
   readonly waiting: Waiting | null
   readonly store: {
     readonly savedAt: number | null
@@ -96,8 +124,23 @@ export function countVerdicts(verdicts: readonly { readonly verdict: Verdict }[]
   return counts
 }
 
+/** A list for people; the counts are whole. */
+const MAX_DRIFT_ENTRIES = 100
+
+/** What needs a person first. */
+const URGENCY: readonly Verdict[] = [
+  'held',
+  'refused',
+  'waiting',
+  'rejected',
+  'conflicted',
+  'degraded',
+  'pending',
+  'live',
+]
+
 const byUrgency = (a: TrackedVerdict, b: TrackedVerdict): number =>
-  VERDICTS.indexOf(b.verdict) - VERDICTS.indexOf(a.verdict) ||
+  URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict) ||
   (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.id < b.id ? -1 : 1)
 
 export function statusView(input: StatusInput): StatusView {
@@ -137,6 +180,26 @@ export function statusView(input: StatusInput): StatusView {
       lastSuccessAt: iso(lastSuccessAt),
       fault: fault === null ? null : { ...fault, since: new Date(fault.since).toISOString() },
     })),
+    held: input.held.map(({ source, hash, removals, reason, message, untilMs }) => ({
+      source,
+      hash,
+      removals,
+      reason,
+      message,
+      until: iso(untilMs),
+    })),
+    drift: {
+      ...countDrift(input.drift),
+      sections: input.drift.sections,
+      beaconMissing: input.drift.beaconMissing,
+      entries: input.drift.entries.slice(0, MAX_DRIFT_ENTRIES),
+    },
+    publication: {
+      hash: input.publication.current?.hash ?? null,
+      phase: input.publication.phase,
+      polled: input.publication.polled,
+      lastLiveMs: input.publication.lastLiveMs === null ? null : Math.round(input.publication.lastLiveMs),
+    },
     waiting: input.waiting,
     store: { savedAt: iso(input.store.savedAt), fault: input.store.fault },
   }

@@ -67,16 +67,23 @@ function healthCheckOf(route: TcpRoute, can: Capabilities): { readonly healthChe
   }
 }
 
-/** Where PROXY protocol is said moved from the service to the transport; the old place still works, the new one is unknown to old ones. */
-function transportOf(
-  route: TcpRoute,
-  can: Capabilities,
-): { readonly name: string; readonly transport: TcpServersTransport } {
-  const version = can.serversTransportProxyProtocol ? route.proxyProtocol : null
-  return {
-    name: transportName(version),
-    transport: { dialTimeout: DIAL_TIMEOUT, ...(version === null ? {} : { proxyProtocol: { version } }) },
-  }
+type Dialling = {
+  /** How each load balancer of the route is told. */
+  readonly fields: { readonly serversTransport: string } | { readonly proxyProtocol: { readonly version: 1 | 2 } }
+  readonly transports: Readonly<Record<string, TcpServersTransport>>
+}
+
+/**
+ * Where PROXY protocol is said moved from the service to the transport. The old place works in every version, but not beside a
+ * transport: from 3.5.3 on Traefik then passes over it without a word (measured). So an unknown version gets the old place alone.
+ */
+function diallingOf(route: TcpRoute, can: Capabilities): Dialling {
+  const version = route.proxyProtocol
+  if (version !== null && !can.serversTransportProxyProtocol)
+    return { fields: { proxyProtocol: { version } }, transports: {} }
+  const name = transportName(version)
+  const transport = { dialTimeout: DIAL_TIMEOUT, ...(version === null ? {} : { proxyProtocol: { version } }) }
+  return { fields: { serversTransport: name }, transports: { [name]: transport } }
 }
 
 /** Weights need a service of their own for each upstream: a TCP server has none. */
@@ -84,7 +91,7 @@ function compileServices(
   route: TcpRoute,
   name: string,
   offset: number,
-  serversTransport: string,
+  dialling: Dialling,
   can: Capabilities,
 ): Record<string, TcpService> {
   const upstreams = route.upstreams
@@ -93,17 +100,17 @@ function compileServices(
   const loadBalancer = (addresses: readonly string[]): TcpService => ({
     loadBalancer: {
       servers: addresses.map(address => ({ address })),
-      ...(addresses.length === 0 ? {} : { serversTransport, ...healthCheckOf(route, can) }),
-      ...(route.proxyProtocol !== null && addresses.length > 0 && !can.serversTransportProxyProtocol
-        ? { proxyProtocol: { version: route.proxyProtocol } }
-        : {}),
+      ...(addresses.length === 0 ? {} : { ...dialling.fields, ...healthCheckOf(route, can) }),
     },
   })
   if (upstreams.every(upstream => upstream.weight === upstreams[0]?.weight))
     return { [name]: loadBalancer(upstreams.map(({ address }) => address)) }
   const parts = upstreams.map((upstream, i) => ({ ...upstream, part: `${name}.s${i}` }))
+  const services = parts.map(({ part, weight }) => ({ name: part, weight }))
+  // Without its own mark the parent goes on sending a dead child its share (measured). The mark is empty by nature, and allowed to be.
+  const checked = 'healthCheck' in healthCheckOf(route, can)
   return {
-    [name]: { weighted: { services: parts.map(({ part, weight }) => ({ name: part, weight })) } },
+    [name]: { weighted: checked ? { services, healthCheck: {} } : { services } },
     ...Object.fromEntries(parts.map(({ part, address }) => [part, loadBalancer([address])])),
   }
 }
@@ -129,7 +136,7 @@ export function compileTcpRoute(
 ): CompiledTcpRoute {
   const base = routeName('tcp', route.id)
   const middlewares = compileMiddlewares(route, base)
-  const transport = transportOf(route, can)
+  const dialling = diallingOf(route, can)
   const single = route.externalPort === route.externalPortEnd
   const routers: Record<string, TcpRouter> = {}
   const services: Record<string, TcpService> = {}
@@ -145,13 +152,13 @@ export function compileTcpRoute(
     routers[name] = { ...router, ...tlsOf(route) }
     if (route.tls === 'none' && hasNames(port) && speaksClientFirst(route))
       routers[`${name}.tls`] = { ...router, tls: { passthrough: true } }
-    Object.assign(services, compileServices(route, name, port - route.externalPort, transport.name, can))
+    Object.assign(services, compileServices(route, name, port - route.externalPort, dialling, can))
   }
   return {
     routers,
     services,
     middlewares,
-    transports: route.upstreams.length === 0 ? {} : { [transport.name]: transport.transport },
+    transports: route.upstreams.length === 0 ? {} : dialling.transports,
   }
 }
 

@@ -35,7 +35,12 @@ export type TcpService =
         readonly healthCheck?: TcpHealthCheck
       }
     }
-  | Weighted
+  | {
+      readonly weighted: Weighted['weighted'] & {
+        /** The one empty object that Traefik takes (`allowEmpty`): children with a health check count only with it. */
+        readonly healthCheck?: Readonly<Record<string, never>>
+      }
+    }
 
 export type TcpMiddleware =
   | { readonly ipAllowList: { readonly sourceRange: readonly string[] } }

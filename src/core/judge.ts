@@ -15,7 +15,7 @@ import type {
   UdpService,
 } from './dynamic-config.ts'
 import type { ObservedRouter, ObservedRuntime, ObservedService } from './observed.ts'
-import { type Problem, type Protocol, printable } from './problem.ts'
+import { type Problem, type Protocol, printable, type RouteKey } from './problem.ts'
 import { REASONS, type ReasonCode, type Verdict } from './verdict.ts'
 
 export type Evidence =
@@ -141,21 +141,49 @@ function judgeOne(
   return backendsDown(outcome, runtime) ?? { reason: 'LIVE', message: REASONS.LIVE.meaning }
 }
 
-/**
- * @param polled whether Traefik has fetched the body that is served now
- * @param rejected routes that never became candidates: what the sources refused
- */
-export function judge(
-  outcomes: readonly RouteOutcome[],
-  rejected: readonly Problem[],
-  config: DynamicConfig,
-  polled: boolean,
-  evidence: Evidence,
-): RouteVerdict[] {
+export type JudgeInput = {
+  readonly outcomes: readonly RouteOutcome[]
+  /** Routes that never became candidates: what the sources refused. */
+  readonly rejected: readonly Problem[]
+  readonly config: DynamicConfig
+  /** Traefik has fetched the body that is served now. */
+  readonly polled: boolean
+  readonly evidence: Evidence
+  /** Routes that the guard keeps, each with the guard's sentence. */
+  readonly held: ReadonlyMap<RouteKey, string>
+}
+
+function rejectedVerdicts(rejected: readonly Problem[]): RouteVerdict[] {
+  const seen = new Set<string>()
+  return rejected.flatMap(({ protocol, routeId, code, message, remedy, origin }) => {
+    if (protocol === null) return []
+    // Several faults of one route are one verdict; the first is named.
+    const key = `${origin} ${protocol}/${routeId}`
+    if (routeId !== null && seen.has(key)) return []
+    seen.add(key)
+    return [
+      {
+        id: routeId ?? '(no id)',
+        protocol,
+        verdict: REASONS[code].verdict,
+        reason: code,
+        message,
+        remedy,
+        entryPoints: [],
+        notes: [],
+        origin,
+      },
+    ]
+  })
+}
+
+export function judge({ outcomes, rejected, config, polled, evidence, held }: JudgeInput): RouteVerdict[] {
   const runtime = evidence.kind === 'read' ? indexed(evidence.runtime) : null
   const verdicts = outcomes.map((outcome): RouteVerdict => {
     const { route, origin } = outcome.candidate
-    const { reason, message, remedy } = judgeOne(outcome, config, polled, evidence, runtime)
+    const found = judgeOne(outcome, config, polled, evidence, runtime)
+    const why = outcome.problem === null ? held.get(outcome.key) : undefined
+    const { reason, message, remedy }: Finding = why === undefined ? found : { reason: 'MASS_REMOVAL', message: why }
     return {
       id: route.id,
       protocol: route.protocol,
@@ -168,25 +196,5 @@ export function judge(
       origin,
     }
   })
-  const seen = new Set<string>()
-  for (const problem of rejected) {
-    if (problem.protocol === null) continue
-    // Several faults of one route are one verdict; the first is named.
-    const key = `${problem.origin} ${problem.protocol}/${problem.routeId}`
-    if (problem.routeId !== null && seen.has(key)) continue
-    seen.add(key)
-    const { protocol, routeId, code, message, remedy, origin } = problem
-    verdicts.push({
-      id: routeId ?? '(no id)',
-      protocol,
-      verdict: REASONS[code].verdict,
-      reason: code,
-      message,
-      remedy,
-      entryPoints: [],
-      notes: [],
-      origin,
-    })
-  }
-  return verdicts
+  return [...verdicts, ...rejectedVerdicts(rejected)]
 }

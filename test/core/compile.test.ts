@@ -150,11 +150,7 @@ describe('TCP', () => {
     const old = compileLists(lists, { view: viewOf(traefikWith({ version: '3.3.6' })) })
     expect(old.config.tcp?.routers?.tcp_pg?.rule).toBe('HostSNIRegexp(`^[^.]+\\.example\\.com$`)')
     expect(old.config.tcp?.services?.tcp_pg).toEqual({
-      loadBalancer: {
-        servers: [{ address: '10.200.1.5:5432' }],
-        serversTransport: 'fairlead',
-        proxyProtocol: { version: 2 },
-      },
+      loadBalancer: { servers: [{ address: '10.200.1.5:5432' }], proxyProtocol: { version: 2 } },
     })
     expect(old.outcomes[0]?.notes).toEqual(['healthCheck is left out: Traefik 3.3.6 may have none for TCP'])
     const today = compileLists(lists)
