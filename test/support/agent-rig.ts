@@ -23,7 +23,9 @@ import { waitFor } from './wait-for.ts'
 export type RigOptions = Omit<StartTraefikOptions, 'endpoint'> & {
   /** False: the agent is told of no Traefik API. */
   readonly api?: boolean
-  /** Merged into the settings of the agent at the top level. */
+  /** Traefik sends it, and the agent asks for it: it stands in the file of `rig.tokenFile`. */
+  readonly token?: string
+  /** Merged into the settings of the agent at the top level; `sources` in place of the folder of files. */
   readonly settings?: Readonly<Record<string, unknown>>
   /** Files that are there before the agent starts. */
   readonly files?: Readonly<Record<string, Lists>>
@@ -39,6 +41,10 @@ export type Rig = {
   readonly udp: readonly number[]
   readonly folder: string
   readonly routesFolder: string
+  /** There only when a token was given. */
+  readonly tokenFile: string
+  /** `http://127.0.0.1:PORT` of the admin endpoint. */
+  readonly admin: string
   /** Lines that the agent has logged. */
   readonly log: () => readonly Readonly<Record<string, unknown>>[]
   /** Writes a file of routes at once, by rename. */
@@ -58,6 +64,8 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const folder = await tempFolder()
   const routesFolder = join(folder, 'routes.d')
   await mkdir(routesFolder, { mode: 0o755 })
+  const tokenFile = join(folder, 'provider-token')
+  if (options.token !== undefined) await writeFile(tokenFile, `${options.token}\n`, { mode: 0o600 })
   const providerPort = await freePort('tcp')
   const adminPort = await freePort('tcp')
   const traefik = await startTraefik({
@@ -70,7 +78,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       node: 'test',
       state: { directory: join(folder, 'state') },
       sources: { files: { directory: routesFolder } },
-      provider: { listen: `127.0.0.1:${providerPort}` },
+      provider: { listen: `127.0.0.1:${providerPort}`, ...(options.token === undefined ? {} : { tokenFile }) },
       admin: { listen: `127.0.0.1:${adminPort}` },
       ...(api ? { traefik: { api: traefik.api.origin } } : {}),
       ports: { tcp: traefik.tcp.join(',') || 'none', udp: traefik.udp.join(',') || 'none' },
@@ -98,7 +106,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       logger,
       registry: new Registry(),
       version: '0.0.0-test',
-      ownAddresses: () => [],
+      ownAddresses: [],
     })
     await agent.start()
   }
@@ -129,6 +137,8 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     udp: traefik.udp,
     folder,
     routesFolder,
+    tokenFile,
+    admin: `http://127.0.0.1:${adminPort}`,
     log: () => lines,
     write,
     remove: name => rm(join(routesFolder, name)),
