@@ -106,7 +106,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       logger,
       registry: new Registry(),
       version: '0.0.0-test',
-      ownAddresses: [],
+      ownAddresses: () => [],
     })
     await agent.start()
   }
