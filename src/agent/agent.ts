@@ -37,6 +37,9 @@ const STATE_FORMAT = 1
 
 const STOP_STEP_TIMEOUT_MS = 8_000
 
+/** For the first attempts of the sources and of reading Traefik; what the run before has left is served meanwhile. */
+const FIRST_ATTEMPTS_MS = 3_000
+
 /** A body that took Traefik less than this is no reason to wait with the next one. */
 const QUICK_APPLY_MS = 250
 const LONGEST_PAUSE_MS = 10_000
@@ -60,7 +63,7 @@ export type AgentOptions = {
 export type AgentPorts = { readonly provider: number; readonly admin: number }
 
 export interface Agent {
-  /** Returns once both endpoints listen and every source had its first attempt. A failed start leaves nothing open. */
+  /** Returns once both endpoints listen and every source had its first attempt, or 3 s for it. A failed start leaves nothing open. */
   start(): Promise<AgentPorts>
   /** Idempotent, bounded; held polls get the current body. */
   stop(): Promise<void>
@@ -135,7 +138,7 @@ export function createAgent(options: AgentOptions): Agent {
       provider: () => provider.stats(),
       look: () => observer?.kick(),
       onChange: () => verdicts.refresh(),
-      onReplan: () => reconciler.request(),
+      onReplan: () => request(),
       onNack: () => metrics.nacked(),
       onApplied: ms => metrics.applied(ms),
       logger,
@@ -145,12 +148,17 @@ export function createAgent(options: AgentOptions): Agent {
     lifecycle.onStop('provider endpoint', () => provider.stop())
 
     // ---------------------------------------------------------------------------------------------------- what is expected
+    /** Every source and Traefik had a first chance to speak: a plan before that would go by names, and be made anew at once. */
+    let begun = false
+    const request = (): void => {
+      if (begun) reconciler.request()
+    }
     const sources = await createSources({
       config,
       saved: saved?.state ?? null,
       logger,
       clock,
-      onChange: () => reconciler.request(),
+      onChange: request,
       onAttempt: metrics.fetched,
     })
     const guards = createGuards(config.policy.guard, clock.now, steady)
@@ -198,7 +206,7 @@ export function createAgent(options: AgentOptions): Agent {
       const settled = observer?.observation().settled ?? false
       const traefik = canonicalJson(seen())
       // What depends on Traefik is compiled again: its entry points, its version, the routers of others, and whether these can be trusted.
-      if (traefik !== knownTraefik || settled !== wasSettled) reconciler.request()
+      if (traefik !== knownTraefik || settled !== wasSettled) request()
       knownTraefik = traefik
       wasSettled = settled
       publication.observed()
@@ -255,7 +263,7 @@ export function createAgent(options: AgentOptions): Agent {
       })
     const accept = (hash: string | null): readonly string[] => {
       const accepted = guards.accept(hash)
-      if (accepted.length > 0) reconciler.request()
+      if (accepted.length > 0) request()
       return accepted
     }
     running = { status, accept }
@@ -293,7 +301,10 @@ export function createAgent(options: AgentOptions): Agent {
     lifecycle.onStop('sources', () => sources.stop())
     const looking = observer
     if (looking !== null) lifecycle.onStop('observer', () => looking.stop())
-    await Promise.all([looking?.start(), sources.start()])
+    const firstAttempts = Promise.all([looking?.start(), sources.start()])
+    // A control plane that accepts and never answers must not keep the rest waiting.
+    await Promise.race([firstAttempts, clock.sleep(FIRST_ATTEMPTS_MS, lifecycle.signal)])
+    begun = true
     reconciler.request()
     return { provider: providerPort, admin: adminPort }
   }

@@ -129,8 +129,8 @@ const reasons = {
     remedy: 'Give each route of a protocol an id of its own.',
   },
   FIELD_NOT_IN_TRAEFIK: {
-    verdict: 'refused',
-    meaning: 'The running Traefik does not know a field that the route needs.',
+    verdict: 'degraded',
+    meaning: 'The running Traefik does not take a field that the route needs; it is served without it.',
     remedy: 'Upgrade Traefik, or leave the field out.',
   },
   TRAEFIK_REFUSED_BODY: {
