@@ -1,0 +1,75 @@
+/** Health checks: what Traefik finds down gets no traffic, and the verdict says which upstream it is. */
+import { describe, expect, test } from 'vitest'
+import { startRig } from '../support/agent-rig.ts'
+import { startHttpBackend, startTcpBackend } from '../support/backends.ts'
+import { httpRoute, tcpRoute } from '../support/builders.ts'
+import { httpGet, tcpName } from '../support/clients.ts'
+import { part } from '../support/parts.ts'
+import { waitFor } from '../support/wait-for.ts'
+
+const OFTEN = { interval: '500ms', timeout: '500ms' }
+const TEN = Array.from({ length: 10 })
+
+describe.skipIf(!part('traefik'))('health checks', () => {
+  test('a dead upstream gets no traffic and has its name in the verdict', async () => {
+    const [up, down, pong, wrong, good, ill] = await Promise.all([
+      startTcpBackend({ name: 'up' }),
+      startTcpBackend({ name: 'down' }),
+      startTcpBackend({ name: 'pong', speak: 'answer' }),
+      startTcpBackend({ name: 'wrong', speak: 'answer' }),
+      startHttpBackend({ name: 'good' }),
+      startHttpBackend({ name: 'ill', status: path => (path === '/health' ? 503 : 200) }),
+    ])
+    await down.close()
+    const rig = await startRig({ tcp: 4, entryPoints: { web: {}, websecure: {} } })
+    const [even = 0, weighted = 0, spoken = 0, dead = 0] = rig.tcp
+    const both = [up.address, down.address]
+    await rig.write('checked.yaml', {
+      routes: [
+        httpRoute({
+          upstreams: [{ url: good.url }, { url: ill.url }],
+          healthCheck: { path: '/health', ...OFTEN },
+          redirectToHttps: false,
+        }),
+      ],
+      tcpRoutes: [
+        tcpRoute({ id: 'even', externalPort: even, upstreams: both, healthCheck: OFTEN }),
+        tcpRoute({ id: 'weighted', externalPort: weighted, upstreams: both, weights: [1, 9], healthCheck: OFTEN }),
+        tcpRoute({
+          id: 'spoken',
+          externalPort: spoken,
+          upstreams: [pong.address, wrong.address],
+          healthCheck: { ...OFTEN, send: 'ping', expect: 'pong' },
+        }),
+        tcpRoute({ id: 'dead', externalPort: dead, upstreams: [down.address], healthCheck: OFTEN }),
+      ],
+    })
+    const isDown = (address: string, total = 2) => ({
+      verdict: 'degraded',
+      reason: 'BACKEND_DOWN',
+      message: `1 of ${total} upstreams are down: ${address}`,
+    })
+    expect(await rig.verdict('tcp/even', 'degraded')).toMatchObject(isDown(down.address))
+    expect(await rig.verdict('tcp/weighted', 'degraded')).toMatchObject(isDown(down.address))
+    expect(await rig.verdict('tcp/spoken', 'degraded')).toMatchObject(isDown(wrong.address))
+    expect(await rig.verdict('tcp/dead', 'degraded')).toMatchObject(isDown(down.address, 1))
+    expect(await rig.verdict('http/web', 'degraded')).toMatchObject(isDown(ill.url))
+
+    const to = { port: rig.traefik.port('web'), host: 'app.example.com' }
+    const all = (name: string) => TEN.map(() => name)
+    expect(await Promise.all(TEN.map(() => tcpName(even)))).toEqual(all('up'))
+    expect(await Promise.all(TEN.map(() => tcpName(weighted)))).toEqual(all('up'))
+    expect(await Promise.all(TEN.map(() => tcpName(spoken, { send: 'x' })))).toEqual(all('pong'))
+    expect(await Promise.all(TEN.map(() => tcpName(dead)))).toEqual(all('closed'))
+    expect(await Promise.all(TEN.map(async () => (await httpGet(to)).body))).toEqual(all('good'))
+
+    await startTcpBackend({ name: 'back', port: down.port })
+    const served = async (port: number) => new Set(await Promise.all(TEN.map(() => tcpName(port))))
+    await waitFor(async () => (await served(dead)).has('back') && (await served(weighted)).has('back'), {
+      what: 'the upstream that came back to be asked',
+    })
+    // Traefik is read every ten seconds.
+    for (const key of ['tcp/even', 'tcp/weighted', 'tcp/dead']) await rig.verdict(key, 'live', 30_000)
+    expect(await rig.verdict('tcp/spoken', 'degraded')).toMatchObject(isDown(wrong.address))
+  })
+})
