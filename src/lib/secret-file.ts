@@ -12,6 +12,8 @@ import { errorCode, SecretFileError } from './errors.ts'
 const MAX_BYTES = 65_536
 const OTHERS = 0o077
 const ROOT = 0
+/** systemd hands credentials over as root's, readable by root's group and by the service through an access list. */
+const CREDENTIAL_MODE = 0o440
 
 async function openFile(path: string): Promise<FileHandle> {
   try {
@@ -54,7 +56,8 @@ export async function readSecretFile(path: string): Promise<string> {
         `belongs to user ${stat.uid}, and this process runs as ${user}`,
         `chown it to ${user}.`,
       )
-    if ((stat.mode & OTHERS) !== 0)
+    const isCredential = stat.uid === ROOT && stat.gid === ROOT && (stat.mode & 0o777) === CREDENTIAL_MODE
+    if ((stat.mode & OTHERS) !== 0 && !isCredential)
       throw new SecretFileError(
         'SECRET_FILE_NOT_PRIVATE',
         path,

@@ -252,3 +252,13 @@ describe('token file', () => {
     expect((await failure(loadToken(await identityFile('flt_abc', 0o644)))).code).toBe('SECRET_FILE_NOT_PRIVATE')
   })
 })
+
+test.skipIf(process.geteuid?.() !== 0)('a credential as systemd hands it over is read', async () => {
+  const path = join(await tempFolder(), 'token')
+  await writeFile(path, 'secret-token\n')
+  await chown(path, 0, 0)
+  await chmod(path, 0o440)
+  expect(await loadToken(path)).toBe('secret-token')
+  await chmod(path, 0o444)
+  expect((await failure(loadToken(path))).code).toBe('SECRET_FILE_NOT_PRIVATE')
+})
