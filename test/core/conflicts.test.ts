@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Candidate, covers, keyOf, settleConflicts } from '../../src/core/conflicts.ts'
 import { canonicalJson, sha256 } from '../../src/core/hash.ts'
 import type { Route, TcpRoute } from '../../src/core/route.ts'
-import { httpWire, id, tcpWire, udpWire } from '../support/arbitraries.ts'
+import { FEW, httpWire, tcpWire, udpWire } from '../support/arbitraries.ts'
 import { httpRoute, stateWith, tcpRoute, udpRoute } from '../support/builders.ts'
 
 const HTTP_PORTS = new Set([443])
@@ -321,21 +321,20 @@ test.each([
 })
 
 describe('any set of claims', () => {
-  const ports = [443, 10001, 10002, 10003]
+  const world = { ...FEW, tcp: [443, 10001, 10002, 10003], udp: [10001, 10002, 10003] }
   const claims = fc.array(
     fc
       .tuple(
         fc.oneof(
-          { weight: 3, arbitrary: tcpWire(ports).map(wire => ({ tcpRoutes: [wire] })) },
-          { weight: 1, arbitrary: udpWire(ports).map(wire => ({ udpRoutes: [wire] })) },
-          { weight: 2, arbitrary: httpWire.map(wire => ({ routes: [wire] })) },
+          { weight: 3, arbitrary: tcpWire(world).map(wire => ({ tcpRoutes: [wire] })) },
+          { weight: 1, arbitrary: udpWire(world).map(wire => ({ udpRoutes: [wire] })) },
+          { weight: 2, arbitrary: httpWire(world).map(wire => ({ routes: [wire] })) },
         ),
-        id,
         fc.constantFrom(0, 1),
         fc.integer({ min: 1, max: 3 }),
         fc.constantFrom('x.yaml', 'cp'),
       )
-      .map(([lists, _, rank, claimedAt, origin]) => candidate(parsed(lists), { rank, claimedAt, origin })),
+      .map(([lists, rank, claimedAt, origin]) => candidate(parsed(lists), { rank, claimedAt, origin })),
     { maxLength: 14 },
   )
 

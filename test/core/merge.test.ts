@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { settleConflicts } from '../../src/core/conflicts.ts'
 import { claimOf, type FirstSeen, mergeSources } from '../../src/core/merge.ts'
 import type { Route } from '../../src/core/route.ts'
-import { id as anyId, type WireRoute } from '../support/arbitraries.ts'
+import { FEW, type WireRoute } from '../support/arbitraries.ts'
 import { httpRoute, stateWith, tcpRoute, udpRoute } from '../support/builders.ts'
 
 const NOW = Date.UTC(2026, 0, 10)
@@ -109,7 +109,7 @@ describe('what was seen first', () => {
   const reading = fc.record({
     nowMs: fc.integer({ min: 0, max: 20 }).map(ms => NOW + ms),
     routes: fc.array(
-      fc.record({ id: anyId, externalPort: fc.integer({ min: 10001, max: 10003 }) }).map(fields => tcpRoute(fields)),
+      fc.record({ id: FEW.ids, externalPort: fc.integer({ min: 10001, max: 10003 }) }).map(fields => tcpRoute(fields)),
       { maxLength: 5 },
     ),
   })

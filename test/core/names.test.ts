@@ -9,7 +9,7 @@ import {
   transportName,
 } from '../../src/core/names.ts'
 import { beaconName } from '../../src/core/payload.ts'
-import { id } from '../support/arbitraries.ts'
+import { FEW } from '../support/arbitraries.ts'
 
 describe('routeName', () => {
   test.each([
@@ -55,7 +55,7 @@ describe('all that a set of ids may become', () => {
 
   // Ids that look like names of parts, beside ordinary ones.
   const hostile = fc.oneof(
-    id,
+    FEW.ids,
     fc
       .tuple(fc.constantFrom('a', 'a.10001', 'a.tls', 'tombstone', 'a-b'), fc.constantFrom(...parts, ...ports))
       .map(both => both.join('')),

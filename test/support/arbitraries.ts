@@ -9,11 +9,6 @@ import { ENTRY_POINTS, type Lists } from './builders.ts'
 
 export type WireRoute = Record<string, unknown>
 
-export type Ports = { readonly tcp: readonly number[]; readonly udp: readonly number[] }
-
-/** The pools of NODE, as far as routes here use them, so that they meet. */
-export const FEW_PORTS: Ports = { tcp: [10001, 10002, 10003, 10004], udp: [11001, 11002, 11003] }
-
 export const HOSTS = [
   'a.example.com',
   'b.example.com',
@@ -41,20 +36,43 @@ const strangeId = fc.constantFrom(
   'x'.repeat(200),
 )
 /** Few, so that two routes often have the same one. */
-export const id = fc.oneof(
+const fewIds = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'A', 'pg') },
   { weight: 2, arbitrary: plainId },
   { weight: 1, arbitrary: strangeId },
 )
 
+/** Of what states are made: how often two routes meet depends on how little of it there is. */
+export type World = {
+  /** External ports; blocks take up to three neighbours. */
+  readonly tcp: readonly number[]
+  readonly udp: readonly number[]
+  readonly ids: fc.Arbitrary<string>
+  readonly hosts: readonly string[]
+  /** Addresses of upstreams without their ports. */
+  readonly upstreams: readonly string[]
+}
+
+const GOOD_UPSTREAMS = ['10.200.1.5', '10.200.1.6', '192.168.7.9', '[fd00::5]', '[FD00:0::6]']
+/** Where no traffic may go, and an address of NODE itself. */
+const BAD_UPSTREAMS = ['127.0.0.1', '169.254.169.254', '[::1]', '192.0.2.10']
+
+/** Ports of NODE's pools, as few as make routes meet. */
+export const FEW: World = {
+  tcp: [10001, 10002, 10003, 10004],
+  udp: [11001, 11002, 11003],
+  ids: fewIds,
+  hosts: HOSTS,
+  upstreams: [...GOOD_UPSTREAMS, ...GOOD_UPSTREAMS, ...GOOD_UPSTREAMS, ...BAD_UPSTREAMS],
+}
+
 const optional = <T>(arbitrary: fc.Arbitrary<T>, freq = 3): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined, freq })
 
-const upstreamPort = fc.integer({ min: 1, max: 60_000 })
-const address = fc
-  .tuple(fc.constantFrom('10.200.1.5', '10.200.1.6', '192.168.7.9', '[fd00::5]', '[FD00:0::6]'), upstreamPort)
-  .map(([host, port]) => `${host}:${port}`)
-const upstreams = fc.array(address, { maxLength: 3 })
+const upstreamPort = fc.oneof(fc.constantFrom(80, 443, 7480), fc.integer({ min: 1, max: 60_000 }))
+const address = (world: World) =>
+  fc.tuple(fc.constantFrom(...world.upstreams), upstreamPort).map(([host, port]) => `${host}:${port}`)
+const upstreams = (world: World) => fc.array(address(world), { maxLength: 3 })
 
 const instant = fc.integer({ min: 0, max: 5 }).map(day => new Date(Date.UTC(2026, 0, 1 + day)).toISOString())
 
@@ -70,24 +88,33 @@ const weighted = (
 
 const weights = optional(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 3, maxLength: 3 }), 4)
 
-const common = { id, serviceId: optional(fc.string({ maxLength: 20 })), claimedAt: optional(instant, 2) }
+const common = (world: World) => ({
+  id: world.ids,
+  serviceId: optional(fc.string({ maxLength: 20 })),
+  claimedAt: optional(instant, 2),
+})
 
-export const httpWire: fc.Arbitrary<WireRoute> = fc
-  .record({
-    ...common,
-    domain: fc.constantFrom(...HOSTS),
-    pathPrefix: optional(fc.constantFrom('/', '/api', '/api/v1', "/a-b._~!$&'()*+,;=:@")),
-    upstreams: fc.array(
-      fc
-        .tuple(fc.constantFrom('', 'http://', 'https://', 'h2c://'), address, optional(fc.integer({ min: 1, max: 3 })))
-        .map(([scheme, at, weight]) => without({ url: `${scheme}${at}`, weight })),
-      { maxLength: 3 },
-    ),
-    healthCheck: optional(fc.record({ path: fc.constant('/up'), interval: duration, timeout: duration })),
-    redirectToHttps: optional(fc.boolean()),
-    certResolver: optional(fc.constant('le'), 5),
-  })
-  .map(without)
+export const httpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
+  fc
+    .record({
+      ...common(world),
+      domain: fc.constantFrom(...world.hosts),
+      pathPrefix: optional(fc.constantFrom('/', '/api', '/api/v1', "/a-b._~!$&'()*+,;=:@")),
+      upstreams: fc.array(
+        fc
+          .tuple(
+            fc.constantFrom('', 'http://', 'https://', 'h2c://'),
+            address(world),
+            optional(fc.integer({ min: 1, max: 3 })),
+          )
+          .map(([scheme, at, weight]) => without({ url: `${scheme}${at}`, weight })),
+        { maxLength: 3 },
+      ),
+      healthCheck: optional(fc.record({ path: fc.constant('/up'), interval: duration, timeout: duration })),
+      redirectToHttps: optional(fc.boolean()),
+      certResolver: optional(fc.constant('le'), 5),
+    })
+    .map(without)
 
 const block = (ports: readonly number[]) =>
   fc.tuple(fc.constantFrom(...ports), fc.integer({ min: 0, max: 2 })).map(([first, width]) => ({
@@ -96,30 +123,31 @@ const block = (ports: readonly number[]) =>
   }))
 
 /** TLS follows from the host name, so these belong together; a block has no name. */
-const tcpKind: fc.Arbitrary<WireRoute> = fc.oneof(
-  fc.record({
-    sniHostname: fc.constantFrom(...HOSTS),
-    tlsPassthrough: optional(fc.boolean()),
-  }),
-  fc.record({
-    sniHostname: fc.constantFrom(...HOSTS),
-    tls: fc.constantFrom('passthrough', 'terminate'),
-  }),
-  fc.record({
-    sniHostname: fc.constantFrom('a.example.com', 'single'),
-    tls: fc.constant('terminate'),
-    certResolver: fc.constant('le'),
-  }),
-  fc.record({ sniHostname: fc.constantFrom(undefined, '', '*'), tlsPassthrough: optional(fc.boolean(), 2) }),
-  fc.record({ tls: fc.constantFrom('none', 'passthrough', 'terminate') }),
-)
+const tcpKind = (world: World): fc.Arbitrary<WireRoute> =>
+  fc.oneof(
+    fc.record({
+      sniHostname: fc.constantFrom(...world.hosts),
+      tlsPassthrough: optional(fc.boolean()),
+    }),
+    fc.record({
+      sniHostname: fc.constantFrom(...world.hosts),
+      tls: fc.constantFrom('passthrough', 'terminate'),
+    }),
+    fc.record({
+      sniHostname: fc.constantFrom('a.example.com', 'single'),
+      tls: fc.constant('terminate'),
+      certResolver: fc.constant('le'),
+    }),
+    fc.record({ sniHostname: fc.constantFrom(undefined, '', '*'), tlsPassthrough: optional(fc.boolean(), 2) }),
+    fc.record({ tls: fc.constantFrom('none', 'passthrough', 'terminate') }),
+  )
 
-export const tcpWire = (ports: readonly number[]): fc.Arbitrary<WireRoute> =>
+export const tcpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
   fc
     .tuple(
       fc.record({
-        ...common,
-        upstreams,
+        ...common(world),
+        upstreams: upstreams(world),
         proxyProtocol: optional(fc.constantFrom(1, 2)),
         allowCidrs: optional(fc.subarray(['203.0.113.9/24', '10.0.0.0/8', '2001:db8::/32', '192.0.2.1'])),
         maxConnectionsPerClient: optional(fc.integer({ min: 1, max: 100 })),
@@ -135,8 +163,8 @@ export const tcpWire = (ports: readonly number[]): fc.Arbitrary<WireRoute> =>
         ),
         protocolHint: optional(fc.constantFrom('postgres', 'redis', 'mysql', 'smtp', 'other')),
       }),
-      tcpKind,
-      block(ports),
+      tcpKind(world),
+      block(world.tcp),
       weights,
     )
     .map(([route, kind, port, itsWeights]) => {
@@ -144,9 +172,9 @@ export const tcpWire = (ports: readonly number[]): fc.Arbitrary<WireRoute> =>
       return weighted({ ...route, ...kind, ...(named ? { externalPort: port.externalPort } : port) }, itsWeights)
     })
 
-export const udpWire = (ports: readonly number[]): fc.Arbitrary<WireRoute> =>
+export const udpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
   fc
-    .tuple(fc.record({ ...common, upstreams }), block(ports), weights)
+    .tuple(fc.record({ ...common(world), upstreams: upstreams(world) }), block(world.udp), weights)
     .map(([route, port, itsWeights]) => weighted({ ...route, ...port }, itsWeights))
 
 /** Values that a field may get by mistake, by malice, or from a program in another language. */
@@ -203,21 +231,23 @@ export const tampered = (route: fc.Arbitrary<WireRoute>): fc.Arbitrary<unknown> 
 const mixed = (route: fc.Arbitrary<WireRoute>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 6, arbitrary: route }, { weight: 1, arbitrary: tampered(route) })
 
-/** The three lists, of good routes alone. */
-export const goodLists = (ports: Ports = FEW_PORTS, maxLength = 8): fc.Arbitrary<Required<Lists>> =>
+/** How many routes of each protocol. */
+export type Size = { readonly minLength?: number; readonly maxLength: number; readonly size?: 'max' }
+
+const listsOf = (world: World, size: Size, wrap: (route: fc.Arbitrary<WireRoute>) => fc.Arbitrary<unknown>) =>
   fc.record({
-    routes: fc.array(httpWire, { maxLength }),
-    tcpRoutes: fc.array(tcpWire(ports.tcp), { maxLength }),
-    udpRoutes: fc.array(udpWire(ports.udp), { maxLength }),
+    routes: fc.array(wrap(httpWire(world)), size),
+    tcpRoutes: fc.array(wrap(tcpWire(world)), size),
+    udpRoutes: fc.array(wrap(udpWire(world)), size),
   })
 
+/** The three lists, of good routes alone. */
+export const goodLists = (world: World = FEW, size: Size = { maxLength: 8 }): fc.Arbitrary<Required<Lists>> =>
+  listsOf(world, size, route => route)
+
 /** The three lists, one in seven routes tampered with. */
-export const lists = (ports: Ports = FEW_PORTS, maxLength = 8): fc.Arbitrary<Required<Lists>> =>
-  fc.record({
-    routes: fc.array(mixed(httpWire), { maxLength }),
-    tcpRoutes: fc.array(mixed(tcpWire(ports.tcp)), { maxLength }),
-    udpRoutes: fc.array(mixed(udpWire(ports.udp)), { maxLength }),
-  })
+export const lists = (world: World = FEW, size: Size = { maxLength: 8 }): fc.Arbitrary<Required<Lists>> =>
+  listsOf(world, size, mixed)
 
 const foreignRouter: fc.Arbitrary<ForeignRouter> = fc
   .tuple(
