@@ -16,6 +16,7 @@ import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin.ts'
 import type { AgentConfig } from './config.ts'
+import { createCrashMarker } from './crash-marker.ts'
 import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
 import { createMetrics, type PoolUse } from './metrics.ts'
@@ -188,6 +189,7 @@ export function createAgent(options: AgentOptions): Agent {
         metrics.compiled(round.compileMs)
         verdicts.refresh()
       },
+      crashMarker: createCrashMarker({ directory: config.state.directory, logger, now: clock.now }),
       logger,
       now: clock.now,
       ...(options.tamper === undefined ? {} : { tamper: options.tamper }),

@@ -9,13 +9,14 @@
 import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
-import { canonicalJson } from '../core/hash.ts'
+import { canonicalJson, contentHash } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { Snapshot } from '../core/payload.ts'
 import type { TraefikView } from '../core/placement.ts'
 import { makePlan, type Plan, type PlanInput, type PlanSource, planFrame, recompile } from '../core/plan.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
+import type { CrashMarker } from './crash-marker.ts'
 import type { Guards, StoredGuard } from './guards.ts'
 import type { Applied, Publication } from './publication.ts'
 import type { SaveResult } from './snapshot-store.ts'
@@ -62,6 +63,8 @@ export type ReconcilerOptions = {
   readonly onRound: (round: Round) => void
   readonly logger: Logger
   readonly now?: () => number
+  /** Keeps a state that killed the process before from killing each one after it. */
+  readonly crashMarker?: CrashMarker
   /** For tests alone: makes a body that Traefik refuses. */
   readonly tamper?: (config: DynamicConfig) => DynamicConfig
 }
@@ -87,6 +90,8 @@ const RANK: Readonly<Record<SourceName, number>> = { files: 0, 'control-plane': 
 const HELD_RANK = 2
 /** A disk that was full may have space again. */
 const SAVE_RETRY_MS = 30_000
+/** A state that was left alone is looked at again: the marker knows when it may be tried. */
+const POISON_RETRY_MS = 60_000
 /** Timers of Node hold 24.8 days, and the wall clock may be set meanwhile. */
 const LONGEST_TIMER_MS = 86_400_000
 
@@ -152,6 +157,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     laterTimer = waits.length === 0 || stopped ? null : setTimeout(request, Math.min(...waits, LONGEST_TIMER_MS))
   }
 
+  function scheduleRetry(): void {
+    if (laterTimer !== null) clearTimeout(laterTimer)
+    laterTimer = stopped ? null : setTimeout(request, POISON_RETRY_MS)
+  }
+
   function wouldDrop(plan: Plan): number {
     const emitted = new Set(plan.compiled.outcomes.flatMap(({ routers }) => routers))
     return (options.standing() ?? []).filter(name => !emitted.has(name)).length
@@ -161,6 +171,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const statuses = options.sources()
     const chosen = speaking(statuses)
     if (chosen === null) return
+    // A crash loop goes through the first round of each process, so that round alone is marked: the others pay nothing for it.
+    const marker = round === null ? options.crashMarker : undefined
+    const attempt = contentHash(chosen.map(({ name, reading }) => [name, reading?.contentHash ?? null]))
+    if ((await marker?.begin(attempt)) === 'poison') {
+      scheduleRetry()
+      return
+    }
     const view = options.view(everServed)
     const began = performance.now()
     const input: PlanInput = {
@@ -231,6 +248,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     })
     scheduleLater(plan, saved)
     options.onRound(round)
+    await marker?.done(attempt)
   }
 
   async function run(): Promise<void> {
