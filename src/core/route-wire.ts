@@ -18,12 +18,14 @@ import {
   weight,
   wholeNumber,
 } from './fields.ts'
+import { probeField } from './probe-spec.ts'
 
 const common = {
   id: idText,
   serviceId: absent(z.string().max(200)),
   claimedAt: absent(instant),
   expiresAt: absent(instant),
+  probe: probeField,
 }
 
 const orElse = <T extends z.ZodType>(schema: T, fallback: z.output<T>) =>

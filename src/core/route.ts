@@ -1,5 +1,6 @@
 /** One route of the wire contract: its schema, what the rest of the code knows it as, and how TLS follows from its host name. */
 import type { z } from 'zod'
+import { chooseProbe, type ProbeSpec, probeWire } from './probe-spec.ts'
 import { type Problem, type Protocol, printable, printableAddress, printableId } from './problem.ts'
 import { isRecord, issueToRefusal, type RefusalAt } from './refusal.ts'
 import { httpHealthCheck, httpUpstream, httpWire, MAX_LIST, tcpHealthCheck, tcpWire, udpWire } from './route-wire.ts'
@@ -15,6 +16,8 @@ type RouteBase = {
   /** Milliseconds since 1970, or null when the source does not say. */
   readonly claimedAt: number | null
   readonly expiresAt: number | null
+  /** What is asked through the port now and then, or null. */
+  readonly probe: ProbeSpec | null
   /** Sentences for the verdict: how something unusual was read. */
   readonly notes: readonly string[]
 }
@@ -54,6 +57,9 @@ export type Route = HttpRoute | TcpRoute | UdpRoute
 
 /** Each number of a block has every upstream as a server: without a limit a line of a document would grow into a gigabyte. */
 const MAX_BLOCK_SERVERS = 65_536
+
+const MYSQL_PROBE =
+  'MySQL counts each probe as an interrupted connection of this proxy, and after max_connect_errors of them without a whole one it refuses the proxy'
 
 type Checked<T> =
   | { readonly route: T; readonly faults: readonly [] }
@@ -103,7 +109,17 @@ function finishL4(wire: z.output<typeof udpWire>): { readonly base: L4Base; read
   const { id, serviceId, claimedAt, expiresAt, externalPort } = wire
   const upstreams = wire.upstreams.map((at, i) => ({ address: at, weight: wire.weights?.[i] ?? 1 }))
   return {
-    base: { id, serviceId, claimedAt, expiresAt, externalPort, externalPortEnd: end, upstreams, notes: [] },
+    base: {
+      id,
+      serviceId,
+      claimedAt,
+      expiresAt,
+      externalPort,
+      externalPortEnd: end,
+      upstreams,
+      probe: null,
+      notes: [],
+    },
     faults,
   }
 }
@@ -159,8 +175,11 @@ function finishTcp(wire: z.output<typeof tcpWire>): Checked<TcpRoute> {
       remedy: 'Give both, or leave certResolver out.',
     })
   }
-  if (faults.length > 0) return { route: null, faults }
   const { proxyProtocol, allowCidrs, maxConnectionsPerClient, healthCheck, protocolHint, certResolver } = wire
+  const chosen = chooseProbe({ protocol: 'tcp', tls, protocolHint }, wire.probe)
+  faults.push(...chosen.faults)
+  if (chosen.probe?.type === 'connect' && protocolHint === 'mysql') notes.push(MYSQL_PROBE)
+  if (faults.length > 0) return { route: null, faults }
   const route: TcpRoute = {
     ...base,
     protocol: 'tcp',
@@ -173,19 +192,26 @@ function finishTcp(wire: z.output<typeof tcpWire>): Checked<TcpRoute> {
     maxConnectionsPerClient,
     healthCheck,
     protocolHint,
+    probe: chosen.probe,
   }
   return { route, faults: [] }
 }
 
 function finishUdp(wire: z.output<typeof udpWire>): Checked<UdpRoute> {
   const { base, faults } = finishL4(wire)
-  return faults.length > 0 ? { route: null, faults } : { route: { ...base, protocol: 'udp' }, faults: [] }
+  const chosen = chooseProbe({ protocol: 'udp', upstreams: base.upstreams }, wire.probe)
+  faults.push(...chosen.faults)
+  return faults.length > 0
+    ? { route: null, faults }
+    : { route: { ...base, protocol: 'udp', probe: chosen.probe }, faults: [] }
 }
 
-const finishHttp = (wire: z.output<typeof httpWire>): Checked<HttpRoute> => ({
-  route: { ...wire, protocol: 'http', notes: [] },
-  faults: [],
-})
+function finishHttp(wire: z.output<typeof httpWire>): Checked<HttpRoute> {
+  const { probe, faults } = chooseProbe({ protocol: 'http' }, wire.probe)
+  return faults.length > 0
+    ? { route: null, faults }
+    : { route: { ...wire, protocol: 'http', probe, notes: [] }, faults: [] }
+}
 
 export type UnknownField = { readonly field: string; readonly count: number }
 
@@ -221,7 +247,7 @@ export const HTTP: Kind<z.output<typeof httpWire>, HttpRoute> = {
   list: 'routes',
   wire: httpWire,
   shape: httpWire.shape,
-  nested: { upstreams: httpUpstream.shape, healthCheck: httpHealthCheck.shape },
+  nested: { upstreams: httpUpstream.shape, healthCheck: httpHealthCheck.shape, probe: probeWire.shape },
   finish: finishHttp,
 }
 export const TCP: Kind<z.output<typeof tcpWire>, TcpRoute> = {
@@ -229,7 +255,7 @@ export const TCP: Kind<z.output<typeof tcpWire>, TcpRoute> = {
   list: 'tcpRoutes',
   wire: tcpWire,
   shape: tcpWire.shape,
-  nested: { healthCheck: tcpHealthCheck.shape },
+  nested: { healthCheck: tcpHealthCheck.shape, probe: probeWire.shape },
   finish: finishTcp,
 }
 export const UDP: Kind<z.output<typeof udpWire>, UdpRoute> = {
@@ -237,7 +263,7 @@ export const UDP: Kind<z.output<typeof udpWire>, UdpRoute> = {
   list: 'udpRoutes',
   wire: udpWire,
   shape: udpWire.shape,
-  nested: {},
+  nested: { probe: probeWire.shape },
   finish: finishUdp,
 }
 

@@ -19,7 +19,7 @@ const told = (problems: readonly Problem[]): string[] =>
   problems.map(({ code, field, message, value }) => `${code} ${field}: ${message} (${value})`)
 
 describe('a route as it comes out', () => {
-  const base = { serviceId: null, claimedAt: null, expiresAt: null, notes: [] }
+  const base = { serviceId: null, claimedAt: null, expiresAt: null, probe: null, notes: [] }
   const at = (host: string, port: number) => ({ host, port, family: 4 })
 
   test('TCP', () => {
@@ -59,6 +59,7 @@ describe('a route as it comes out', () => {
       maxConnectionsPerClient: 10,
       healthCheck: { interval: '2m', timeout: '500ms', send: 'PING\r\n', expect: '+PONG' },
       protocolHint: 'postgres',
+      probe: { intervalSeconds: 10 },
     }
     expect(tcp(given).route).toEqual({
       id: 'pg',
@@ -81,6 +82,7 @@ describe('a route as it comes out', () => {
       allowCidrs: ['192.0.2.1/32', '2001:db8::/32', '203.0.113.0/24'],
       maxConnectionsPerClient: 10,
       healthCheck: { interval: 120_000, timeout: 500, send: 'PING\r\n', expect: '+PONG' },
+      probe: { type: 'postgres', sendHex: null, expectHex: null, intervalSeconds: 10 },
       protocolHint: 'postgres',
     })
   })
