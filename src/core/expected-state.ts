@@ -37,6 +37,7 @@ const documentWire = z.object({
   revision: absent(count),
   removed: absent(list(z.string().max(300), MAX_REMOVED)),
   acceptedHash: absent(z.string().max(200)),
+  probes: z.unknown().optional(),
   traefik: z.object({
     ...listsShape,
     certificates: z.array(z.unknown()).nullish(),
@@ -57,6 +58,15 @@ export type StateHeader = {
   /** Keys (`tcp/pg`) or bare ids that were removed on purpose. */
   readonly removed: readonly string[]
   readonly acceptedHash: string | null
+  /** Routes that somebody wants to have probed now. */
+  readonly probes: readonly ProbeRequest[]
+}
+
+/** One wish to have a route probed; the answer carries its `requestId`. */
+export type ProbeRequest = {
+  /** `tcp/pg`, or a bare id. */
+  readonly id: string
+  readonly requestId: string
 }
 
 export type ParsedState = {
@@ -171,7 +181,18 @@ const NO_HEADER: StateHeader = {
   revision: null,
   removed: [],
   acceptedHash: null,
+  probes: [],
 }
+
+const probeRequest = z.object({ id: idText, requestId: idText })
+const MAX_PROBE_REQUESTS = 1000
+
+/** A wish that cannot be read is passed over: it is no reason to refuse a state. */
+const parseProbes = (raw: unknown): ProbeRequest[] =>
+  (Array.isArray(raw) ? raw.slice(0, MAX_PROBE_REQUESTS) : []).flatMap(entry => {
+    const parsed = probeRequest.safeParse(entry)
+    return parsed.success ? [parsed.data] : []
+  })
 
 const sortedJson = (values: readonly unknown[]): string[] => values.map(canonicalJson).sort()
 
@@ -212,7 +233,7 @@ export function parseExpectedState(raw: unknown, options: ParseOptions): ParseRe
     const { message, field, value, remedy } = issueToRefusal(issue, raw)
     return notAState(options, message, field, value, `${remedy} The last good state goes on serving.`)
   }
-  const { traefik, removed, schema: _schema, ...rest } = parsed.data
+  const { traefik, removed, probes, schema: _schema, ...rest } = parsed.data
   const unknowns = new Unknowns()
   unknowns.count(raw, documentWire.shape, '')
   unknowns.count(raw.traefik, documentWire.shape.traefik.shape, 'traefik.')
@@ -225,7 +246,12 @@ export function parseExpectedState(raw: unknown, options: ParseOptions): ParseRe
   const certificates = entries.map((entry, i) => parseCertificate(entry, i, options.origin))
   const challenge = parseChallengeRoute(traefik.challengeRoute, options.origin)
   return finish({
-    header: { ...rest, schema: schema === null ? null : SCHEMA_MAJOR, removed: removed ?? [] },
+    header: {
+      ...rest,
+      schema: schema === null ? null : SCHEMA_MAJOR,
+      removed: removed ?? [],
+      probes: parseProbes(probes),
+    },
     lists: lists.lists,
     routes: lists.routes,
     certificates: certificates.filter((entry): entry is Certificate => 'certificateKey' in entry),

@@ -186,6 +186,7 @@ describe('a document that is a state', () => {
         revision: null,
         removed: [],
         acceptedHash: null,
+        probes: [],
       },
       lists: { http: true, tcp: true, udp: true },
       routes: [],
@@ -207,13 +208,37 @@ describe('a document that is a state', () => {
       revision: 42,
       removed: ['old7', 'tcp/pg'],
       acceptedHash: 'abc',
+      probes: [{ id: 'tcp/pg', requestId: 'req_1' }],
     }
     expect(state(documentWith({}, header)).header).toEqual(header)
   })
 
+  test.each<[probes: unknown, expected: unknown]>([
+    [
+      [{ id: 'pg', requestId: 'r', more: 1 }, null, { id: 'pg' }, 'pg', { id: '', requestId: 'r' }],
+      [{ id: 'pg', requestId: 'r' }],
+    ],
+    ['all', []],
+    [{ id: 'pg', requestId: 'r' }, []],
+  ])('of the wished probes %j what cannot be read is passed over', (probes, expected) => {
+    const { header, unknownFields } = state(documentWith({}, { probes }))
+    expect([header.probes, unknownFields]).toEqual([expected, []])
+  })
+
   test.each([
     ['absent', {}],
-    ['null', { schema: null, controlPlaneId: null, epoch: null, revision: null, removed: null, acceptedHash: null }],
+    [
+      'null',
+      {
+        schema: null,
+        controlPlaneId: null,
+        epoch: null,
+        revision: null,
+        removed: null,
+        acceptedHash: null,
+        probes: null,
+      },
+    ],
   ])('a header that is %s is none', (_, header) => {
     expect(state(documentWith({}, header)).header).toEqual(state(documentWith({})).header)
   })

@@ -3,7 +3,7 @@
  *
  * It keeps its own last known good reading and says so when it has to go on with it. It never turns a fault into an empty reading.
  */
-import type { Certificate, ParsedState } from '../../core/expected-state.ts'
+import type { Certificate, ParsedState, ProbeRequest } from '../../core/expected-state.ts'
 import type { Problem } from '../../core/problem.ts'
 import type { Route, UnknownField } from '../../core/route.ts'
 
@@ -23,6 +23,8 @@ export type SourceReading = {
   /** Keys (`tcp/pg`) or bare ids that were removed on purpose. */
   readonly removed: readonly string[]
   readonly acceptedHash: string | null
+  /** Routes that somebody wants to have probed now; absent: none. */
+  readonly probes?: readonly ProbeRequest[]
   /** The number that the source gives it, else its content hash; compared only for equality. */
   readonly revision: number | string
   readonly epoch: number | null

@@ -165,6 +165,7 @@ describe('contract', () => {
     ['a new revision', { revision: 2 }],
     ['another accepted hash', { acceptedHash: 'x' }],
     ['another removed id', { removed: ['gone'] }],
+    ['a wish to probe', { probes: [{ id: 'pg', requestId: 'req_1' }] }],
   ])('%s is a change', async (_, fields) => {
     script([ok(), ok(fields, '"2"'), notModified()])
     const { source, changes, untilResult } = createHarness({ urls: [BASE] })
