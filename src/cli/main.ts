@@ -2,16 +2,27 @@
  * The program: `fairlead COMMAND`. The only place that touches the process: its arguments, environment, clock and streams.
  * Each command is a file of its own and is loaded when it is asked for.
  */
-import { readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { nearest } from '../lib/nearest.ts'
 import { type Command, columns } from './command.ts'
 import { CliError, type ExitCode, type Io, painter } from './io.ts'
 import { DEFAULT_CONFIG_FILE } from './load-config.ts'
+import { fairleadVersion } from './version.ts'
 
 type Entry = { readonly name: string; readonly summary: string; readonly load: () => Promise<Command> }
 
 const COMMANDS: readonly Entry[] = [
+  {
+    name: 'agent',
+    summary: 'the daemon of a proxy node: the HTTP provider that Traefik polls',
+    load: async () => (await import('./agent.ts')).agentCommand,
+  },
+  {
+    name: 'up',
+    summary: 'run the agent and Traefik on this machine; --demo adds backends and routes to try',
+    load: async () => (await import('./up.ts')).upCommand,
+  },
   {
     name: 'check',
     summary: 'tell of every route in files whether it is accepted, and if not, why',
@@ -56,13 +67,6 @@ function overview(): string {
   ].join('\n')
 }
 
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  const found =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : undefined
-  return typeof found === 'string' ? found : 'unknown'
-}
-
 function unknownCommand(name: string, io: Io): ExitCode {
   const near = nearest(name, COMMAND_NAMES)
   const hint = near === null ? `commands are ${COMMAND_NAMES.join(', ')}` : `did you mean ${near}?`
@@ -82,7 +86,7 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     return 0
   }
   if (first === '--version' || first === '-V') {
-    io.out(`fairlead ${version()}\n`)
+    io.out(`fairlead ${fairleadVersion()}\n`)
     return 0
   }
   const [name, args] = first === 'help' ? [rest[0] ?? '', ['--help']] : [first, rest]

@@ -1,0 +1,229 @@
+/**
+ * What runs between the start and the end of `fairlead up`: the agent first, then Traefik, each started again when it ends, and somebody
+ * who watches what becomes of the routes.
+ */
+import { fileURLToPath } from 'node:url'
+import { SYSTEM_CLOCK } from '../../lib/clock.ts'
+import { type Io, painter } from '../io.ts'
+import { openChildBook } from './children.ts'
+import type { DemoRoute } from './demo-routes.ts'
+import type { Program } from './find-program.ts'
+import { type LogFile, openLogFile } from './log-file.ts'
+import type { Place } from './place.ts'
+import { freePools, type Pools, type Ports } from './ports.ts'
+import { report, summary } from './report.ts'
+import { changesOf, fetchStatus, isSettled, keyOf, type Said, type UpStatus } from './status.ts'
+import { type ChildSpec, type Supervised, supervise } from './supervise.ts'
+import { traefikSettings, writeSecret } from './write-files.ts'
+
+const AGENT_START_MS = 15_000
+const LIVE_DEADLINE_MS = 60_000
+/** Verdicts that are none of "live" and have stood for so long will not change by waiting. */
+const FINAL_AFTER_MS = 5_000
+const POLL_MS = 250
+const AGENT_GRACE_MS = 10_000
+// Traefik gives open HTTP connections ten seconds.
+const TRAEFIK_GRACE_MS = 12_000
+export const STOP_DEADLINE_MS = AGENT_GRACE_MS + TRAEFIK_GRACE_MS + 3_000
+/** A state with thousands of routes must not flood a terminal. */
+const MAX_LINES = 20
+
+export type SessionOptions = {
+  readonly io: Io
+  readonly place: Place
+  readonly ports: Ports
+  readonly program: Program
+  readonly token: string
+  readonly editable: string
+  readonly demo: readonly DemoRoute[]
+  /** By the clock that never jumps. */
+  readonly startedAtMs: number
+}
+
+export type Session = {
+  /** Resolves when it is told to stop and all is stopped. */
+  readonly run: (stop: AbortSignal) => Promise<void>
+  /** Ends all children without waiting for them. */
+  readonly abandon: (signal: NodeJS.Signals) => void
+}
+
+type Environment = Readonly<Record<string, string>>
+
+/** Settings of another agent, and systemd's socket of this process, are none of the child's. */
+const agentEnvironment = ({ env }: Io): Environment =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value === undefined || /^(?:FAIRLEAD_|NOTIFY_|WATCHDOG_|NODE_CHANNEL_)/.test(name) ? [] : [[name, value]],
+    ),
+  )
+
+/** Traefik takes settings, proxies and more from variables: it gets those that a program cannot do without. */
+const traefikEnvironment = ({ env }: Io): Environment =>
+  Object.fromEntries(
+    ['PATH', 'HOME', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR'].flatMap(name => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+
+// The build turns the endings of imports, not of this.
+const MAIN = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+
+const seconds = (ms: number): string => `${ms / 1000} s`
+
+/** The further lines of a remedy stand below its first one. */
+const indented = (text: string): string => text.replaceAll('\n', '\n    ')
+
+export function createSession(options: SessionOptions): Session {
+  const { io, place, ports, program, token, editable, demo, startedAtMs } = options
+  const clock = SYSTEM_CLOCK
+  const paint = painter(io.colour.out)
+  const say = (text: string): void => io.out(`${text}\n`)
+  const warn = (text: string): void => say(paint('yellow', text))
+  const book = openChildBook(place.children)
+  /** What Traefik has open, or would have if it ran. */
+  let pools: Pools = { tcp: ports.tcp, udp: ports.udp }
+  const children: Supervised[] = []
+
+  function child(name: string, spec: Omit<ChildSpec, 'cwd' | 'logFd'>, log: LogFile, prepare?: () => Promise<void>) {
+    const supervised = supervise({
+      spec: { ...spec, cwd: place.directory, logFd: log.fd },
+      clock,
+      prepare: async () => {
+        await prepare?.()
+        log.mark()
+      },
+      onStart: pid => book.started(name, pid, spec.args.at(-1) ?? ''),
+      onEnd(how, nextInMs) {
+        const words = log.lastWords()
+        warn(`${name} ${how}${words === null ? '' : `: ${words}`}; it is started again in ${seconds(nextInMs)}`)
+      },
+    })
+    children.push(supervised)
+    return supervised
+  }
+
+  /** Ports that somebody took since would keep it from starting. */
+  async function prepareTraefik(): Promise<void> {
+    const before = pools
+    const now = await freePools({ tcp: ports.tcp, udp: ports.udp }, [ports.web, ports.websecure])
+    pools = now.pools
+    if (pools.tcp.text !== before.tcp.text || pools.udp.text !== before.udp.text)
+      for (const note of now.notes) warn(note)
+    await writeSecret(place.staticFile, traefikSettings(place, ports, pools, token))
+  }
+
+  const pause = (ms: number, stop: AbortSignal): Promise<void> => clock.sleep(ms, stop).catch(() => {})
+
+  async function waitForAgent(stop: AbortSignal): Promise<void> {
+    const deadline = clock.monotonic() + AGENT_START_MS
+    while (!stop.aborted && clock.monotonic() < deadline) {
+      if ((await fetchStatus(ports.admin)) !== null) return
+      await pause(50, stop)
+    }
+    if (!stop.aborted) warn(`the agent does not answer yet; see ${place.agentLog}`)
+  }
+
+  const known = (status: UpStatus): boolean => {
+    const keys = new Set(status.routes.map(keyOf))
+    return demo.every(({ key }) => keys.has(key))
+  }
+  const demoLive = (status: UpStatus): boolean =>
+    demo.every(({ key }) => status.routes.some(route => keyOf(route) === key && route.verdict === 'live'))
+  const reportOf = (status: UpStatus | null) => ({
+    ...{ place, editable, ports, pools, traefikVersion: program.version, status, demo },
+    sinceStartMs: clock.monotonic() - startedAtMs,
+  })
+
+  /** Waits until it is known what became of the routes, and says so. */
+  async function firstReport(stop: AbortSignal): Promise<UpStatus | null> {
+    const deadline = startedAtMs + LIVE_DEADLINE_MS
+    let settledSince: number | null = null
+    let status: UpStatus | null = null
+    while (!stop.aborted) {
+      status = await fetchStatus(ports.admin)
+      const now = clock.monotonic()
+      const settled = status !== null && isSettled(status) && known(status)
+      settledSince = settled ? (settledSince ?? now) : null
+      const isFinal = settledSince !== null && now - settledSince >= FINAL_AFTER_MS
+      if ((status !== null && settled && demoLive(status)) || isFinal || now >= deadline) break
+      await pause(50, stop)
+    }
+    if (!stop.aborted) io.out(report(reportOf(status), paint))
+    return status
+  }
+
+  /** Says what changes from then on. */
+  async function watch(first: UpStatus | null, stop: AbortSignal): Promise<void> {
+    let said: Said = first === null ? new Map() : changesOf(new Map(), first).said
+    /** Which agent and which Traefik the last word was about. */
+    const identity = (status: UpStatus): string => `${status.startedAt} ${status.traefik.startedAt ?? ''}`
+    let spokenOf = first !== null && isSettled(first) ? identity(first) : null
+    while (!stop.aborted) {
+      await pause(POLL_MS, stop)
+      const status = await fetchStatus(ports.admin)
+      if (status === null || stop.aborted) continue
+      const changes = changesOf(said, status)
+      said = changes.said
+      for (const { good, text } of changes.lines.slice(0, MAX_LINES))
+        say(paint(good ? 'green' : 'yellow', indented(text)))
+      if (changes.lines.length > MAX_LINES) say(`and ${changes.lines.length - MAX_LINES} more; see /status`)
+      if (!isSettled(status) || identity(status) === spokenOf) continue
+      spokenOf = identity(status)
+      const { good, text } = summary(reportOf(status))
+      say(paint(good ? 'green' : 'yellow', text))
+    }
+  }
+
+  async function run(stop: AbortSignal): Promise<void> {
+    const logs: LogFile[] = []
+    const open = (path: string): LogFile => {
+      const log = openLogFile(path)
+      logs.push(log)
+      return log
+    }
+    const steps: (() => Promise<void>)[] = []
+    try {
+      const agent = child(
+        'the agent',
+        {
+          command: process.execPath,
+          args: [...process.execArgv, MAIN, 'agent', '--config', place.agentFile],
+          env: agentEnvironment(io),
+          channel: true,
+        },
+        open(place.agentLog),
+      )
+      agent.start()
+      steps.push(() => agent.stop(AGENT_GRACE_MS))
+      await waitForAgent(stop)
+      const traefik = child(
+        'Traefik',
+        {
+          command: program.path,
+          args: [`--configFile=${place.staticFile}`],
+          env: traefikEnvironment(io),
+          channel: false,
+        },
+        open(place.traefikLog),
+        prepareTraefik,
+      )
+      if (!stop.aborted) traefik.start()
+      steps.push(() => traefik.stop(TRAEFIK_GRACE_MS))
+      await watch(await firstReport(stop), stop)
+    } finally {
+      say('\nStopping ...')
+      // Traefik first, and the agent in the same moment: Traefik ends only when its poll is over, and the agent lets go of it when it stops.
+      await Promise.all(steps.reverse().map(step => step()))
+      book.clear()
+      for (const log of logs) log.close()
+    }
+  }
+
+  return {
+    run,
+    abandon(signal) {
+      for (const one of children) one.abandon(signal)
+    },
+  }
+}

@@ -1,0 +1,317 @@
+import { execFile } from 'node:child_process'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { parseAgentConfig } from '../../src/agent/config.ts'
+import { startDemoBackends } from '../../src/cli/up/demo-backends.ts'
+import { answerDns } from '../../src/cli/up/demo-dns.ts'
+import { planDemo } from '../../src/cli/up/demo-routes.ts'
+import { placeOf, stateDirectory } from '../../src/cli/up/place.ts'
+import { type ReportInput, report } from '../../src/cli/up/report.ts'
+import { changesOf, isSettled, type UpRoute, type UpStatus } from '../../src/cli/up/status.ts'
+import {
+  agentSettings,
+  exampleRoutes,
+  prepareRoutes,
+  removeDemoRoutes,
+  writeRoutes,
+} from '../../src/cli/up/write-files.ts'
+import { makePortSet, parsePortSet } from '../../src/core/port-set.ts'
+import { atEnd } from '../support/at-end.ts'
+import { runCli } from '../support/cli.ts'
+import { httpGet, tcpAsk, tlsPeerCertificate, udpAsk } from '../support/clients.ts'
+import { part } from '../support/parts.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const run = promisify(execFile)
+
+const PORTS = {
+  ...{ web: 8000, websecure: 8443, api: 8080, provider: 7480, admin: 7481 },
+  ...{ tcp: makePortSet([10_000, 10_001, 10_002]), udp: makePortSet([11_000]) },
+}
+const BACKENDS = { lines: 40_001, web: 40_002, udp: 40_003, tls: [40_004, 40_005] }
+const ALL_TOOLS = { has: () => true, proxied: false }
+
+async function checked(text: string, ports = PORTS): Promise<{ code: number; accepted: string[] }> {
+  const folder = await tempFolder()
+  const place = placeOf(folder)
+  await writeRoutes(join(folder, 'routes.yaml'), text)
+  await writeFile(place.agentFile, agentSettings(place, ports))
+  const { code, out } = await runCli(['check', '--json', '--config', place.agentFile, join(folder, 'routes.yaml')])
+  const answer: { accepted: { key: string }[] } = JSON.parse(out)
+  return { code, accepted: answer.accepted.map(({ key }) => key) }
+}
+
+describe('the routes of the demo', () => {
+  const plan = planDemo(PORTS, BACKENDS, ALL_TOOLS)
+  if (plan === null) throw new Error('no plan')
+
+  test('the node that up runs accepts every one of them', async () => {
+    const { code, accepted } = await checked(plan.file)
+    expect({ code, accepted: accepted.sort() }).toEqual({ code: 0, accepted: plan.routes.map(({ key }) => key).sort() })
+  })
+
+  test('each has a command for every program that is there', () => {
+    expect(plan.routes.map(({ key, commands }) => [key, commands.length])).toEqual([
+      ['tcp/demo-lines', 2],
+      ['tcp/demo-a', 2],
+      ['tcp/demo-b', 2],
+      ['udp/demo-udp', 2],
+      ['http/demo-app', 1],
+    ])
+  })
+
+  test('only programs that are there are suggested', () => {
+    const commands = (...names: string[]) =>
+      planDemo(PORTS, BACKENDS, { has: name => names.includes(name), proxied: false })?.routes.map(route =>
+        route.commands.map(command => command.split(' ')[0]).join(' '),
+      )
+    expect(commands()).toEqual(['', '', '', '', ''])
+    expect(commands('bash', 'curl')).toEqual(['curl bash', 'curl', 'curl', 'bash', 'curl'])
+    expect(commands('nc', 'openssl', 'dig')).toEqual(['nc', 'openssl', 'openssl', 'dig', ''])
+  })
+
+  test('curl is told to pass by a proxy that is set', () => {
+    const proxied = planDemo(PORTS, BACKENDS, { has: name => name === 'curl', proxied: true })
+    expect(proxied?.routes.at(-1)?.commands).toEqual([
+      "curl -s --noproxy '*' --resolve app.demo.localhost:8000:127.0.0.1 http://app.demo.localhost:8000/",
+    ])
+  })
+
+  test.each([
+    ['10000', '11000'],
+    ['10000-10001', 'none'],
+    ['8443,10000', '11000'],
+  ])('pools of TCP %s and UDP %s are too small', (tcp, udp) => {
+    const sets = [parsePortSet(tcp), parsePortSet(udp)].map(parsed => (parsed.ok ? parsed.ports : makePortSet([])))
+    const ports = { ...PORTS, tcp: sets[0] ?? PORTS.tcp, udp: sets[1] ?? PORTS.udp }
+    expect(planDemo(ports, BACKENDS, ALL_TOOLS)).toBeNull()
+  })
+})
+
+describe('the backends of the demo', () => {
+  test('each says who it is', async () => {
+    const { ports, close } = await startDemoBackends()
+    atEnd(close)
+    const banner = await tcpAsk(ports.lines)
+    expect(banner).toEqual({ kind: 'said', text: expect.stringMatching(/^demo-lines: /) })
+    expect(await udpAsk(ports.udp, 'hello\n')).toBe('demo-udp: you said hello\n')
+    expect(await Promise.all(ports.tls.map(port => tlsPeerCertificate(port, 'whoever')))).toEqual([
+      'a.demo.localhost',
+      'b.demo.localhost',
+    ])
+    expect((await httpGet({ port: ports.tls[1] ?? 0, tls: true })).body).toContain('b.demo.localhost')
+    expect((await httpGet({ port: ports.web, host: 'x.test', path: '/y' })).body).toBe(
+      'demo-app: this is x.test/y, through an HTTP route\n',
+    )
+  })
+
+  test('closing them ends open connections', async () => {
+    const { ports, close } = await startDemoBackends()
+    const open = tcpAsk(ports.lines, { send: 'no line feed' })
+    await open
+    await close()
+    expect(await tcpAsk(ports.lines)).toEqual({ kind: 'refused' })
+  })
+
+  test.skipIf(!part('dig'))('dig reads the answer', async () => {
+    const { ports, close } = await startDemoBackends()
+    atEnd(close)
+    const ask = (...what: string[]) => run('dig', ['@127.0.0.1', '-p', String(ports.udp), '+tries=1', ...what])
+    expect((await ask('+short', 'hello.demo', 'TXT')).stdout).toBe('"demo-udp: you asked for hello.demo"\n')
+    expect((await ask('hello.demo', 'A')).stdout).toContain('status: NOTIMP')
+  })
+
+  test('what is no query gets no DNS answer', () => {
+    const query = Buffer.from('1234010000010000000000000161000010000100', 'hex').subarray(0, 19)
+    const textFor = () => 'x'
+    expect(answerDns(query, textFor)?.toString('hex')).toBe(
+      '123485000001000100000000016100001000'.concat('01c00c00100001000000000002', '0178'),
+    )
+    for (let length = 0; length < query.length; length += 1)
+      expect(answerDns(query.subarray(0, length), textFor)).toBeNull()
+    const response = Buffer.from(query)
+    response.writeUInt16BE(0x8100, 2)
+    const pointer = Buffer.from(query)
+    pointer.writeUInt8(0xc0, 12)
+    expect([answerDns(response, textFor), answerDns(pointer, textFor)]).toEqual([null, null])
+    expect(answerDns(Buffer.from('hello, who is there?\n'), textFor)).toBeNull()
+  })
+})
+
+describe('the files', () => {
+  test.each([
+    [['--x'], 0, {}, '/work/--x'],
+    [[], 0, { XDG_STATE_HOME: '/s', HOME: '/h' }, '/var/lib/fairlead-up'],
+    [[], 7, { XDG_STATE_HOME: '/s', HOME: '/h' }, '/s/fairlead-up'],
+    [[], 7, { XDG_STATE_HOME: 'relative', HOME: '/h' }, '/h/.local/state/fairlead-up'],
+  ])('%j as user %i is %j -> %s', ([named = null], uid, env, expected) => {
+    expect(stateDirectory(named, { env, cwd: '/work', uid })).toBe(expected)
+  })
+
+  test('the settings are those of an agent, loopback allowed', () => {
+    const place = placeOf('/state of "up": #1')
+    const parsed = parseAgentConfig({ text: agentSettings(place, PORTS), fileName: 'agent.yaml', env: {} })
+    if (!parsed.ok) throw new Error(parsed.faults.join('\n'))
+    const { config } = parsed
+    expect({ ...config.ports, state: config.state, files: config.sources.files }).toEqual({
+      tcp: expect.objectContaining({ text: '10000-10002' }),
+      udp: expect.objectContaining({ text: '11000' }),
+      state: { directory: place.agentState },
+      files: { directory: place.routes },
+    })
+    expect(config.policy.allowUpstreams).toHaveLength(2)
+  })
+
+  test('the example is a state without routes', async () => {
+    expect(await checked(exampleRoutes(PORTS))).toEqual({ code: 0, accepted: [] })
+  })
+
+  test('the example without its comment signs is accepted', async () => {
+    const uncommented = exampleRoutes(PORTS)
+      .replaceAll(/: \[\]$/gm, ':')
+      .replaceAll(/^# {2}(?=[ -])/gm, '  ')
+    const { code, accepted } = await checked(uncommented)
+    expect({ code, accepted: accepted.sort() }).toEqual({
+      code: 0,
+      accepted: ['http/app', 'tcp/mail', 'tcp/postgres', 'udp/dns'],
+    })
+  })
+
+  test("the user's files are left as they are", async () => {
+    const place = placeOf(await tempFolder())
+    expect(await prepareRoutes(place, PORTS)).toBe(place.ownRoutes)
+    await writeRoutes(place.ownRoutes, 'tcpRoutes: []\n')
+    await writeRoutes(place.demoRoutes, 'udpRoutes: []\n')
+    expect(await prepareRoutes(place, PORTS)).toBe(place.ownRoutes)
+    expect(await readFile(place.ownRoutes, 'utf8')).toBe('tcpRoutes: []\n')
+    expect([await removeDemoRoutes(place), await removeDemoRoutes(place)]).toEqual([true, false])
+    expect(await readdir(place.routes)).toEqual(['routes.yaml'])
+    expect((await stat(place.routes)).mode & 0o777).toBe(0o700)
+  })
+
+  test('a file with another name is one to edit as well', async () => {
+    const place = placeOf(await tempFolder())
+    const own = join(place.routes, 'mine.json')
+    await writeRoutes(own, '{ "tcpRoutes": [] }')
+    expect(await prepareRoutes(place, PORTS)).toBe(own)
+    expect(await readdir(place.routes)).toEqual(['mine.json'])
+  })
+})
+
+// ------------------------------------------------------------------------------------------------------------ what the terminal shows
+
+const route = (change: Partial<UpRoute> = {}): UpRoute => ({
+  ...{ id: 'pg', protocol: 'tcp' as const, verdict: 'live', message: 'as compiled.', remedy: 'Nothing.' },
+  entryPoints: ['tcp-10000'],
+  ...change,
+})
+
+const statusOf = (routes: readonly UpRoute[], change: Partial<UpStatus> = {}): UpStatus => ({
+  startedAt: '2026-11-23T00:00:00Z',
+  revision: { served: 'x' },
+  traefik: { state: 'verified', startedAt: null },
+  routes: [...routes],
+  problems: [],
+  sources: [],
+  ...change,
+})
+
+describe('what is worth a line', () => {
+  const said = changesOf(new Map(), statusOf([route()])).said
+  const texts = (status: UpStatus) => changesOf(said, status).lines.map(({ text }) => text)
+
+  test('the same again is none', () => {
+    expect(texts(statusOf([route()]))).toEqual([])
+  })
+
+  test('a route that is under way keeps what was said', () => {
+    const pending = changesOf(said, statusOf([route({ verdict: 'pending' })]))
+    expect(pending.lines).toEqual([])
+    expect(changesOf(pending.said, statusOf([route()])).lines).toEqual([])
+  })
+
+  test('a refused route brings its way out', () => {
+    const bad = route({ id: 'x', verdict: 'rejected', message: 'port 1 is outside.', remedy: 'Choose another.' })
+    expect(texts(statusOf([route(), bad]))).toEqual(['tcp/x: rejected: port 1 is outside; Choose another.'])
+  })
+
+  test('a route that is gone is said once', () => {
+    const gone = changesOf(said, statusOf([]))
+    expect(gone.lines).toEqual([{ good: true, text: 'tcp/pg: removed' }])
+    expect(changesOf(gone.said, statusOf([])).lines).toEqual([])
+  })
+
+  test('an agent that has not judged yet takes nothing away', () => {
+    const started = statusOf([], { sources: [{ name: 'files', routes: 1, fault: null }] })
+    expect(changesOf(said, started)).toEqual({ lines: [], said })
+  })
+
+  test('a broken file comes and goes', () => {
+    const problems = [{ origin: 'a.yaml', message: 'line 3 is not YAML', remedy: 'Correct it.' }]
+    const broken = changesOf(said, statusOf([route()], { problems }))
+    expect(broken.lines).toEqual([{ good: false, text: 'a.yaml: line 3 is not YAML; Correct it.' }])
+    expect(changesOf(broken.said, statusOf([route()])).lines).toEqual([{ good: true, text: 'a.yaml: in order again' }])
+  })
+
+  test('settled means asked, served and nothing under way', () => {
+    const states = [
+      statusOf([route()]),
+      statusOf([]),
+      statusOf([route({ verdict: 'rejected' })]),
+      statusOf([route({ verdict: 'pending' })]),
+      statusOf([], { revision: { served: null } }),
+      statusOf([], { traefik: { state: 'down', startedAt: null } }),
+      statusOf([], { sources: [{ name: 'files', routes: 1, fault: null }] }),
+    ]
+    expect(states.map(isSettled)).toEqual([true, true, true, false, false, false, false])
+  })
+})
+
+describe('the report', () => {
+  const plain = (_style: string, text: string) => text
+  const input: ReportInput = {
+    ...{ place: placeOf('/state'), editable: '/state/routes.d/routes.yaml', ports: PORTS, pools: PORTS },
+    ...{ traefikVersion: '3.7.15', status: statusOf([]), demo: [], sinceStartMs: 1_234 },
+  }
+  const headline = (change: Partial<ReportInput>) => report({ ...input, ...change }, plain).split('\n')[1]
+
+  test('the first line says how it stands', () => {
+    expect([
+      headline({}),
+      headline({ status: statusOf([route()]) }),
+      headline({ status: statusOf([route(), route({ id: 'b' })]) }),
+      headline({ status: statusOf([route(), route({ id: 'b', verdict: 'held' })]) }),
+      headline({ status: statusOf([], { traefik: { state: 'down', startedAt: null } }) }),
+      headline({ status: null }),
+    ]).toEqual([
+      'Up, with no routes yet, 1.2 s after the start.',
+      'Live: the one route, 1.2 s after the start.',
+      'Live: all 2 routes, 1.2 s after the start.',
+      'Live: 1 of 2 routes.',
+      'Traefik does not answer; see /state/traefik.log.',
+      'The agent does not answer; see /state/agent.log.',
+    ])
+  })
+
+  test('a demo route that is not live shows why, not what to type', () => {
+    const plan = planDemo(PORTS, BACKENDS, ALL_TOOLS)
+    const status = statusOf([
+      route({
+        id: 'demo-lines',
+        verdict: 'conflicted',
+        message: 'route pg has port 10000.',
+        remedy: 'Choose another.',
+      }),
+      route({ id: 'demo-app', protocol: 'http' }),
+    ])
+    const text = report({ ...input, status, demo: plan?.routes ?? [] }, plain)
+    expect(text).toContain('    tcp/demo-lines: conflicted: route pg has port 10000; Choose another.\n')
+    expect(text).toContain('    tcp/demo-a: nothing is known of it yet\n')
+    expect(text).toContain(
+      '      curl -s --resolve app.demo.localhost:8000:127.0.0.1 http://app.demo.localhost:8000/\n',
+    )
+    expect(text).not.toContain('/dev/tcp/')
+  })
+})
