@@ -1,5 +1,7 @@
 /** The verdicts and the drift as they stand, made anew whenever something that they rest on has changed. */
+import type { RouteOutcome } from '../core/compile.ts'
 import { type Drift, findDrift, NO_DRIFT } from '../core/drift.ts'
+import { NO_HEALTH, rememberDown } from '../core/health.ts'
 import { type Evidence, judge } from '../core/judge.ts'
 import type { RouteKey } from '../core/problem.ts'
 import { type TrackedVerdict, trackVerdicts } from '../core/track.ts'
@@ -34,12 +36,28 @@ export function evidenceOf(observation: Observation | null): Evidence {
 export function createVerdicts(options: VerdictsOptions): Verdicts {
   let verdicts: readonly TrackedVerdict[] = []
   let drift: Drift = NO_DRIFT
+  let health = NO_HEALTH
+
+  /** With the servers that are known to be down although Traefik has not asked them again yet. */
+  function withHealth(
+    evidence: Evidence,
+    observation: Observation | null,
+    outcomes: readonly RouteOutcome[],
+  ): Evidence {
+    if (evidence.kind !== 'read') return evidence
+    const body = [observation?.reading?.startedAt, ...evidence.runtime.beacons].join(' ')
+    const remembered = rememberDown(health, evidence.runtime, outcomes, body, observation?.readAt ?? options.now())
+    health = remembered.memory
+    return { kind: 'read', runtime: remembered.runtime }
+  }
+
   return {
     refresh() {
       const round = options.round()
       if (round === null) return
       const { plan, revision } = round
-      const evidence = evidenceOf(options.observation())
+      const observation = options.observation()
+      const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
       const { polled, applied, current } = options.publication()
       const { outcomes, config } = plan.compiled
       const judged = judge({ outcomes, rejected: plan.rejected, config, polled, evidence, held: options.heldReasons() })

@@ -63,6 +63,16 @@ describe.skipIf(!part('traefik'))('health checks', () => {
     expect(await Promise.all(TEN.map(() => tcpName(dead)))).toEqual(all('closed'))
     expect(await Promise.all(TEN.map(async () => (await httpGet(to)).body))).toEqual(all('good'))
 
+    // Traefik begins its checks anew with every configuration, all servers up: to us the dead ones stay dead.
+    const { since } = await rig.verdict('tcp/dead', 'degraded')
+    const names = ['tcp/dead', 'tcp/even', 'tcp/spoken', 'tcp/weighted', 'http/web']
+    const degraded = () =>
+      rig.status().routes.flatMap(route => (route.verdict === 'degraded' ? [`${route.protocol}/${route.id}`] : []))
+    await rig.write('another.yaml', { routes: [httpRoute({ id: 'another', domain: 'another.example.com' })] })
+    await rig.verdict('http/another', 'live')
+    expect(degraded().sort()).toEqual(names.sort())
+    expect((await rig.verdict('tcp/dead', 'degraded')).since).toBe(since)
+
     await startTcpBackend({ name: 'back', port: down.port })
     const served = async (port: number) => new Set(await Promise.all(TEN.map(() => tcpName(port))))
     await waitFor(async () => (await served(dead)).has('back') && (await served(weighted)).has('back'), {
