@@ -9,7 +9,9 @@ export type HeldRemovals = Held & { readonly source: SourceName }
 export type StoredGuard = {
   readonly held: readonly KeptRoute[]
   readonly removals: GuardMemory['removals']
-  readonly settling: GuardMemory['settling']
+  readonly hold: GuardMemory['hold']
+  /** The hash in the source's document that has been used: it accepts nothing more while it stays there. */
+  readonly spent: string | null
 }
 
 export type GuardedReading = {
@@ -43,17 +45,28 @@ export function createGuards(policy: GuardPolicy, now: () => number, steady: () 
   const memories = new Map<SourceName, GuardMemory>()
   const held = new Map<SourceName, HeldRemovals>()
   const keptBack = new Map<SourceName, readonly KeptRoute[]>()
-  const accepted = new Set<string>()
+  /** What people have accepted since the last step. */
+  const accepted = new Map<SourceName, string>()
+  const spent = new Map<SourceName, string>()
+
+  /** A hash accepts once: the same removals, come back and gone again, are another accident. */
+  function acceptedHashes(name: SourceName, { acceptedHash }: SourceReading): readonly string[] {
+    if (acceptedHash !== spent.get(name)) spent.delete(name)
+    const hashes = [accepted.get(name), spent.has(name) ? undefined : acceptedHash]
+    return hashes.filter(hash => typeof hash === 'string')
+  }
+
   return {
     restore(stored, readings) {
       for (const name of ['files', 'control-plane'] as const) {
         const [was, reading] = [stored[name], readings[name]]
-        if (reading !== undefined)
-          memories.set(name, {
-            kept: [...reading.routes, ...(was?.held ?? [])],
-            removals: was?.removals ?? [],
-            settling: was?.settling ?? null,
-          })
+        if (reading === undefined) continue
+        memories.set(name, {
+          kept: [...reading.routes, ...(was?.held ?? [])],
+          removals: was?.removals ?? [],
+          hold: was?.hold ?? null,
+        })
+        if (was !== undefined && was.spent !== null) spent.set(name, was.spent)
       }
     },
     pass(name, reading) {
@@ -62,12 +75,14 @@ export function createGuards(policy: GuardPolicy, now: () => number, steady: () 
         routes: reading.routes,
         removed: reading.removed,
         documents: reading.documents,
-        acceptedHashes: reading.acceptedHash === null ? [...accepted] : [...accepted, reading.acceptedHash],
+        acceptedHashes: acceptedHashes(name, reading),
         policy,
         nowMs: steady(),
         wallMs: now(),
       })
       memories.set(name, result.memory)
+      accepted.delete(name)
+      if (result.accepted !== null && result.accepted === reading.acceptedHash) spent.set(name, result.accepted)
       const back = result.routes.filter(entry => entry.held).map(({ route, origin }) => ({ route, origin }))
       keptBack.set(name, back)
       if (result.held === null) held.delete(name)
@@ -80,15 +95,15 @@ export function createGuards(policy: GuardPolicy, now: () => number, steady: () 
       return times.length === 0 ? null : Math.max(Math.min(...times), 0)
     },
     accept(hash) {
-      const hashes = [...held.values()].map(entry => entry.hash).filter(entry => hash === null || entry === hash)
-      for (const entry of hashes) accepted.add(entry)
-      return hashes
+      const meant = [...held.values()].filter(entry => hash === null || entry.hash === hash)
+      for (const entry of meant) accepted.set(entry.source, entry.hash)
+      return meant.map(entry => entry.hash)
     },
     stored: () =>
       Object.fromEntries(
-        [...memories].map(([name, { removals, settling }]) => [
+        [...memories].map(([name, { removals, hold }]) => [
           name,
-          { held: keptBack.get(name) ?? [], removals, settling },
+          { held: keptBack.get(name) ?? [], removals, hold, spent: spent.get(name) ?? null },
         ]),
       ),
     reasons: () =>

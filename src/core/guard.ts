@@ -6,6 +6,8 @@
  *   nothing left at all, or nothing of one protocol                -> held until it has stood for 30 s (control plane)
  *   a folder left without a single file                            -> held until it has stood for 30 s (an unmounted volume looks so)
  *
+ * What is held stays held by what there was when the hold began: routes that are added meanwhile do not make the removals small.
+ *
  * One guard a source. A pure step from memory to memory: time is handed in, in milliseconds of a clock that does not jump.
  */
 import { contentHash } from './hash.ts'
@@ -21,11 +23,18 @@ export type GuardMemory = {
   readonly kept: readonly KeptRoute[]
   /** Unexplained removals that went through, for the window. */
   readonly removals: readonly { readonly atMs: number; readonly count: number }[]
-  /** Since when removals stand that only have to settle, and which they are. */
-  readonly settling: { readonly hash: string; readonly sinceMs: number } | null
+  readonly hold: Hold | null
 }
 
-export const EMPTY_GUARD: GuardMemory = { kept: [], removals: [], settling: null }
+export type Hold = {
+  /** Of the removals that are held, and since when it is these. */
+  readonly hash: string
+  readonly sinceMs: number
+  /** How many routes there were when something began to be held; they are what removals are measured by until nothing is held any more. */
+  readonly base: number
+}
+
+export const EMPTY_GUARD: GuardMemory = { kept: [], removals: [], hold: null }
 
 export type GuardInput = {
   /** `owner`: local files, whose owner never has to accept; they only settle. */
@@ -59,6 +68,8 @@ export type GuardResult = {
   readonly memory: GuardMemory
   readonly routes: readonly (KeptRoute & { readonly held: boolean })[]
   readonly held: Held | null
+  /** The accepted hash by which removals went through in this step: it has done its work, and counts for no later ones. */
+  readonly accepted: string | null
 }
 
 /** Removals count together over this time, so that a slow bleed is seen as well. */
@@ -68,22 +79,38 @@ const keyOf = ({ route }: KeptRoute): RouteKey => routeKey(route.protocol, route
 
 type Finding = Pick<Held, 'reason' | 'message'> & { readonly settles: boolean }
 
-function findingOf(input: GuardInput, before: readonly KeptRoute[], unexplained: readonly KeptRoute[], recent: number): Finding | null {
+/** @param base how many routes there were, those that went in the window included */
+function findingOf(input: GuardInput, unexplained: readonly KeptRoute[], recent: number, base: number): Finding | null {
   const { kind, policy, routes, documents } = input
   const gone = unexplained.length + recent
-  const base = before.length + recent
   if (base >= policy.minRoutes && gone > base * policy.maxRatio) {
     const lately = recent === 0 ? '' : `, ${recent} more went in the last ten minutes`
-    return { reason: 'ratio', message: `the new state drops ${unexplained.length} of ${before.length} routes${lately}`, settles: kind === 'owner' }
+    return {
+      reason: 'ratio',
+      message: `the new state drops ${unexplained.length} of ${base - recent} routes${lately}`,
+      settles: kind === 'owner',
+    }
   }
   if (kind === 'owner') {
-    return documents === 0 ? { reason: 'no-files', message: `the folder has no file of routes any more; it had ${before.length} routes`, settles: true } : null
+    return documents === 0
+      ? {
+          reason: 'no-files',
+          message: `the folder has no file of routes any more; it had ${unexplained.length} routes`,
+          settles: true,
+        }
+      : null
   }
-  const emptied = PROTOCOLS.filter((protocol: Protocol) => unexplained.some(({ route }) => route.protocol === protocol) && !routes.some(({ route }) => route.protocol === protocol))
+  const has = (of: readonly KeptRoute[], protocol: Protocol): boolean =>
+    of.some(({ route }) => route.protocol === protocol)
+  const emptied = PROTOCOLS.filter(protocol => has(unexplained, protocol) && !has(routes, protocol))
   if (emptied.length === 0) return null
-  const what = routes.length === 0 ? 'any route' : `any ${emptied.join(' or ')} route`
-  return { reason: 'all-gone', message: `the new state has not ${what} any more; there were ${unexplained.length}`, settles: true }
+  const what = routes.length === 0 ? 'route' : `${emptied.map(name => name.toUpperCase()).join(' or ')} route`
+  const count = unexplained.filter(({ route }) => emptied.includes(route.protocol)).length
+  return { reason: 'all-gone', message: `the new state has no ${what} any more; there were ${count}`, settles: true }
 }
+
+const young = (removals: GuardMemory['removals'], nowMs: number): GuardMemory['removals'] =>
+  removals.filter(({ atMs }) => nowMs - atMs < WINDOW_MS)
 
 /** One step. Total; the same input and memory give the same result. */
 export function guard(memory: GuardMemory, input: GuardInput): GuardResult {
@@ -95,29 +122,32 @@ export function guard(memory: GuardMemory, input: GuardInput): GuardResult {
     const { route } = entry
     return !meant.has(route.id) && !meant.has(keyOf(entry)) && (route.expiresAt === null || route.expiresAt > wallMs)
   })
-  const removals = memory.removals.filter(({ atMs }) => nowMs - atMs < WINDOW_MS)
+  // While something is held the window stands still, else waiting would be as good as accepting.
+  const removals = memory.hold === null ? young(memory.removals, nowMs) : memory.removals
   const passed = input.routes.map(entry => ({ ...entry, held: false }))
-  const through = (count: number): GuardResult => ({
-    memory: { kept: input.routes, removals: count === 0 ? removals : [...removals, { atMs: nowMs, count }], settling: null },
+  const through = (window: GuardMemory['removals'], accepted: string | null = null): GuardResult => ({
+    memory: { kept: input.routes, removals: young(window, nowMs), hold: null },
     routes: passed,
     held: null,
+    accepted,
   })
-  if (unexplained.length === 0) return through(0)
+  if (unexplained.length === 0) return through(removals)
   const recent = removals.reduce((sum, { count }) => sum + count, 0)
-  const finding = findingOf(input, memory.kept, unexplained, recent)
-  if (finding === null) return through(unexplained.length)
+  const base = Math.min(memory.kept.length + recent, memory.hold?.base ?? Number.POSITIVE_INFINITY)
+  const finding = findingOf(input, unexplained, recent, base)
+  if (finding === null) return through([...removals, { atMs: nowMs, count: unexplained.length }])
 
   const keys = unexplained.map(keyOf).sort()
   const hash = contentHash(keys)
-  // What a person accepted is not counted against what comes after it.
-  if (input.acceptedHashes.includes(hash)) return { ...through(0), memory: { ...through(0).memory, removals: [] } }
-  const sinceMs = memory.settling?.hash === hash ? memory.settling.sinceMs : nowMs
+  // What a person accepted, or what has stood its time, is not counted against what comes after it.
+  if (input.acceptedHashes.includes(hash)) return through([], hash)
+  const sinceMs = memory.hold?.hash === hash ? memory.hold.sinceMs : nowMs
   const untilMs = finding.settles ? sinceMs + policy.settleMs : null
-  if (untilMs !== null && nowMs >= untilMs) return { ...through(0), memory: { ...through(0).memory, removals: [] } }
-  const held = unexplained.map(entry => ({ ...entry, held: true }))
+  if (untilMs !== null && nowMs >= untilMs) return through([])
   return {
-    memory: { kept: [...input.routes, ...unexplained], removals, settling: finding.settles ? { hash, sinceMs } : null},
-    routes: [...passed, ...held],
+    memory: { kept: [...input.routes, ...unexplained], removals, hold: { hash, sinceMs, base } },
+    routes: [...passed, ...unexplained.map(entry => ({ ...entry, held: true }))],
     held: { hash, removals: keys, reason: finding.reason, message: finding.message, untilMs },
+    accepted: null,
   }
 }
