@@ -42,6 +42,9 @@ export interface TraefikApi {
   close(): Promise<void>
 }
 
+/** Traefik gives lists in pages of 100 unless it is asked for more (pkg/api/criterion.go); a node has a few hundred entry points. */
+const ENTRY_POINTS_PATH = '/api/entrypoints?per_page=65535'
+
 // 50,000 routes make 17 MB (measured).
 const MAX_BYTES = 64 * 1024 * 1024
 
@@ -122,7 +125,7 @@ export function createTraefikApi({ url, timeoutMs = 5_000, maxBytes = MAX_BYTES 
     read: signal =>
       asResult(async () => {
         const { version, startedAt } = await getParsed('/api/version', parseTraefikVersion, signal)
-        const entryPoints = await getParsed('/api/entrypoints', parseEntryPoints, signal)
+        const entryPoints = await getParsed(ENTRY_POINTS_PATH, parseEntryPoints, signal)
         const runtime = await getParsed('/api/rawdata', parseRawdata, signal)
         return { version, startedAt, entryPoints, runtime }
       }),

@@ -142,6 +142,20 @@ describe.skipIf(!part('traefik'))('routes through Traefik', () => {
     expect(await tlsPeerCertificate(port(rig.tcp, 0), 'h7.example.com')).toBeNull()
   })
 
+  test('a pool of more than a hundred ports is seen whole', async () => {
+    // Traefik's API gives entry points in pages of a hundred.
+    const [tcp, udp] = await Promise.all([startTcpBackend({ name: 'last' }), startUdpBackend({ name: 'last' })])
+    const rig = await startRig({ tcp: 110, udp: 5 })
+    await rig.write('last.yaml', {
+      tcpRoutes: [tcpRoute({ externalPort: rig.tcp[109], upstreams: [tcp.address] })],
+      udpRoutes: [udpRoute({ externalPort: rig.udp[4], upstreams: [udp.address] })],
+    })
+    await rig.verdict('tcp/pg', 'live')
+    await rig.verdict('udp/dns', 'live')
+    expect(rig.status().traefik.entryPoints?.length).toBe(116)
+    expect(await tcpName(port(rig.tcp, 109))).toBe('last')
+  })
+
   test('an exact host name goes before a wildcard', async () => {
     const [exact, wild] = await Promise.all([
       startTlsBackend({ name: 'exact.example.com' }),
