@@ -24,6 +24,9 @@ export type DaemonOptions = {
   readonly lastWord: (word: LastWord) => void
 }
 
+/** npm and others hand on the SIGINT that the terminal has sent to us as well: two so close together are one Ctrl-C. */
+const ONE_KEYPRESS_MS = 250
+
 /** A handle that somebody forgot to close must not keep a stopped process. */
 const LINGER_MS = 2_000
 
@@ -35,6 +38,7 @@ export async function asDaemon(
   const { stopDeadlineMs, reload, lastWord } = options
   const aborter = new AbortController()
   let deadline: NodeJS.Timeout | undefined
+  let stoppedAtMs = 0
 
   function end(word: LastWord): never {
     try {
@@ -46,11 +50,12 @@ export async function asDaemon(
   function stop(cause: string): void {
     if (aborter.signal.aborted) return
     deadline = setTimeout(() => end({ kind: 'late', afterMs: stopDeadlineMs }), stopDeadlineMs)
+    stoppedAtMs = performance.now()
     aborter.abort(cause)
   }
   const onStopSignal = (signal: NodeJS.Signals): void => {
-    if (aborter.signal.aborted) end({ kind: 'second-signal', signal })
-    stop(signal)
+    if (!aborter.signal.aborted) stop(signal)
+    else if (performance.now() - stoppedAtMs > ONE_KEYPRESS_MS) end({ kind: 'second-signal', signal })
   }
   const onHangUp = (signal: NodeJS.Signals): void => {
     if (reload === undefined) onStopSignal(signal)

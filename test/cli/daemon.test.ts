@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Program, startProcess } from '../support/program.ts'
+import { killUntilEnd, type Program, startProcess } from '../support/program.ts'
 
 const DAEMON = new URL('../../src/cli/daemon.ts', import.meta.url).href
 
@@ -38,12 +38,21 @@ test('SIGHUP reloads where there is something to reload', async () => {
   expect(program.out()).toBe('runs\nreload\nover\n')
 })
 
+test('one Ctrl-C that arrives twice is one', async () => {
+  const program = start('aborted(stop).then(() => new Promise(resolve => setTimeout(() => resolve(0), 20)))')
+  await program.says('runs')
+  program.child.kill('SIGINT')
+  program.child.kill('SIGINT')
+  program.child.kill('SIGINT')
+  expect(await program.exit).toEqual({ code: 0, signal: null })
+})
+
 test('a second signal ends the process at once', async () => {
   const program = start(`aborted(stop).then(() => console.log('asked')).then(() => ${NEVER})`)
   await program.says('runs')
   program.child.kill('SIGTERM')
   await program.says('asked')
-  program.child.kill('SIGINT')
+  await killUntilEnd(program)
   expect(await program.exit).toEqual({ code: 1, signal: null })
   expect(program.out()).toBe('runs\nasked\nlast word second-signal\n')
 })

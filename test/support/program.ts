@@ -75,3 +75,10 @@ export function startProcess(argv: readonly string[], options: ProgramOptions = 
 /** `fairlead ARGS` on the Node of this test. */
 export const startProgram = (args: readonly string[], options: ProgramOptions = {}): Program =>
   startProcess([process.execPath, '--disable-warning=ExperimentalWarning', MAIN, ...args], options)
+
+/** Presses Ctrl-C again and again, as somebody does who does not want to wait. */
+export const killUntilEnd = async ({ child }: Program): Promise<void> => {
+  await waitFor(() => child.exitCode !== null || child.signalCode !== null || (child.kill('SIGINT') && false), {
+    what: 'the end of the process',
+  })
+}

@@ -10,7 +10,7 @@ import { writeRoutes } from '../../src/cli/up/write-files.ts'
 import { atEnd } from '../support/at-end.ts'
 import { canHaveNetwork, type Network, newNetwork } from '../support/network.ts'
 import { part } from '../support/parts.ts'
-import { MAIN, type Program, startProcess, startProgram } from '../support/program.ts'
+import { killUntilEnd, MAIN, type Program, startProcess, startProgram } from '../support/program.ts'
 import { testTraefikBinary } from '../support/traefik.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -252,7 +252,7 @@ describe.skipIf(!canHaveNetwork || !part('traefik'))('fairlead up --demo', () =>
     await startProcess(['bash', '-c', talk], { through: machine.network.inside }).says('demo-lines')
     program.child.kill('SIGINT')
     await program.says('Stopping')
-    program.child.kill('SIGINT')
+    await killUntilEnd(program)
     expect(await program.exit).toEqual({ code: 1, signal: null })
     expect(program.err()).toBe('fairlead up: a second signal; all is ended at once\n')
     await waitFor(() => !pids.some(isRunning), { what: 'the end of the children' })
