@@ -64,7 +64,7 @@ export const byPrecedence = (a: Candidate, b: Candidate): number =>
 
 /** Whether `name` stands for `host`: it is the same, or the wildcard of one label above it. */
 export const covers = (name: string, host: string): boolean =>
-  name === host || (isWildcard(name) && host.includes('.') && host.slice(host.indexOf('.')) === name.slice(1))
+  name === host || (isWildcard(name) && host.slice(host.indexOf('.')) === name.slice(1))
 
 export const keyOf = (route: Pick<Route, 'protocol' | 'id'>): RouteKey => routeKey(route.protocol, route.id)
 

@@ -90,7 +90,7 @@ export const wholeNumber = (min: number, max: number) => {
 export const weight = wholeNumber(1, 1000)
 
 /** How many wrong elements of one list are told: the rest would say the same again, and a hostile list may have a million of them. */
-const MAX_ELEMENT_FAULTS = 20
+const MAX_ELEMENT_FAULTS = 5
 
 /** A list of at most `max` elements, each of which may have its own faults. */
 export const list = <T extends z.ZodType>(element: T, max: number) =>

@@ -14,7 +14,7 @@ import {
   foreignByEntryPoint,
 } from './entry-points.ts'
 import { httpRival, tcpRival, udpRival } from './foreign.ts'
-import type { ForeignRouter, ObservedTraefik } from './observed.ts'
+import type { ForeignRouter, ObservedEntryPoint, ObservedTraefik } from './observed.ts'
 import { type Problem, printable, printableId } from './problem.ts'
 import type { HttpRoute, Route, TcpRoute, UdpRoute } from './route.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
@@ -59,7 +59,8 @@ const API_ENTRY_POINT = 'traefik'
 
 /** The entry points of a node, as far as they are known, and who stands on them. */
 export class Ground {
-  readonly #observed: ObservedTraefik | null
+  /** What Traefik has, by number: a pool of ten thousand is looked through once and not ten thousand times. */
+  readonly #byPort: ReadonlyMap<number, readonly ObservedEntryPoint[]> | null
   readonly #tombstones: TraefikView['tombstones']
   readonly #foreign: ForeignByEntryPoint
   readonly #matches = new Map<string, EntryPointMatch>()
@@ -75,7 +76,7 @@ export class Ground {
 
   constructor(node: NodeSettings, view: TraefikView) {
     this.node = node
-    this.#observed = view.observed
+    this.#byPort = view.observed === null ? null : Map.groupBy(view.observed.entryPoints, ({ port }) => port)
     this.#tombstones = view.tombstones
     this.#foreign = foreignByEntryPoint(view.observed)
     const { entryPoints, redirectFrom } = node.http
@@ -102,7 +103,7 @@ export class Ground {
     const key = `${protocol}-${port}`
     const known = this.#matches.get(key)
     if (known !== undefined) return known
-    const match = entryPointsFor(protocol, port, this.#observed?.entryPoints ?? null)
+    const match = entryPointsFor(protocol, port, this.#byPort === null ? null : (this.#byPort.get(port) ?? []))
     this.#matches.set(key, match)
     return match
   }

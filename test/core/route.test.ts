@@ -411,11 +411,11 @@ describe('upstreams and weights', () => {
     expect(JSON.stringify(parsed.problems)).not.toContain('hunter2')
   })
 
-  test('a list of wrong elements stops after twenty', () => {
+  test('a list of wrong elements stops after five', () => {
     const wrong = Array.from({ length: 900 }, () => 7)
     const { route, problems } = tcp({ upstreams: wrong, weights: wrong.map(() => 0), allowCidrs: wrong })
-    expect({ route, count: problems.length }).toEqual({ route: null, count: 60 })
-    expect(problems[19]).toMatchObject({ field: 'upstreams[19]', value: '7' })
+    expect({ route, count: problems.length }).toEqual({ route: null, count: 15 })
+    expect(problems[4]).toMatchObject({ field: 'upstreams[4]', value: '7' })
     expect(
       told(tcp({ upstreams: [...wrong, ...wrong] }).problems.map(problem => ({ ...problem, value: null }))),
     ).toEqual(['FIELD_INVALID upstreams: a list of 1800 is too long (null)'])

@@ -113,6 +113,7 @@ export const httpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
       healthCheck: optional(fc.record({ path: fc.constant('/up'), interval: duration, timeout: duration })),
       redirectToHttps: optional(fc.boolean()),
       certResolver: optional(fc.constant('le'), 5),
+      probe: optional(fc.boolean(), 5),
     })
     .map(without)
 
@@ -161,6 +162,7 @@ export const tcpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
             })
             .map(without),
         ),
+        probe: optional(fc.constantFrom<unknown>(true, false, { intervalSeconds: 60 }), 5),
         protocolHint: optional(fc.constantFrom('postgres', 'redis', 'mysql', 'smtp', 'other')),
       }),
       tcpKind(world),
@@ -174,7 +176,15 @@ export const tcpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
 
 export const udpWire = (world: World = FEW): fc.Arbitrary<WireRoute> =>
   fc
-    .tuple(fc.record({ ...common(world), upstreams: upstreams(world) }), block(world.udp), weights)
+    .tuple(
+      fc.record({
+        ...common(world),
+        upstreams: upstreams(world),
+        probe: optional(fc.constant({ type: 'udp', sendHex: '00FF', expectHex: '' }), 5),
+      }),
+      block(world.udp),
+      weights,
+    )
     .map(([route, port, itsWeights]) => weighted({ ...route, ...port }, itsWeights))
 
 /** Values that a field may get by mistake, by malice, or from a program in another language. */
@@ -213,7 +223,17 @@ export const wrongValue: fc.Arbitrary<unknown> = fc.oneof(
 
 const FIELDS = [
   ...['id', 'domain', 'pathPrefix', 'upstreams', 'externalPort', 'externalPortEnd', 'weights', 'tls', 'tlsPassthrough'],
-  ...['sniHostname', 'claimedAt', 'expiresAt', 'healthCheck', 'allowCidrs', 'proxyProtocol', 'certResolver', 'unknown'],
+  ...[
+    'sniHostname',
+    'claimedAt',
+    'expiresAt',
+    'healthCheck',
+    'allowCidrs',
+    'proxyProtocol',
+    'certResolver',
+    'probe',
+    'unknown',
+  ],
 ]
 
 /** One field of a good route with a wrong value; sometimes that is still a good route. */
