@@ -5,14 +5,19 @@
 import { fc } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { capabilitiesOf } from '../../src/core/capabilities.ts'
 import { compile } from '../../src/core/compile.ts'
+import { hostRule, hostSniRule } from '../../src/core/host-sni.ts'
 import { mergeSources } from '../../src/core/merge.ts'
 import type { ObservedTraefik } from '../../src/core/observed.ts'
 import { beaconName, makeSnapshot, type Snapshot } from '../../src/core/payload.ts'
 import { makePortSet } from '../../src/core/port-set.ts'
 import { parseNetwork } from '../../src/core/upstream.ts'
 import { FEW, lists, type World } from '../support/arbitraries.ts'
+import { startTlsBackend } from '../support/backends.ts'
 import { NODE, nodeWith, stateWith, viewOf } from '../support/builders.ts'
+import { tlsPeerCertificate } from '../support/clients.ts'
+import { offer } from '../support/offer.ts'
 import { part } from '../support/parts.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts'
 import { startTraefik, type TestTraefik, testTraefikBinary } from '../support/traefik.ts'
@@ -189,5 +194,56 @@ describe.skipIf(!part('traefik')).each(binaries)('%s', binary => {
     // So that it stays worth its time: hundreds of routers in a body, and some bodies in chunks.
     expect(count).toBeGreaterThan(seeds.length * 300)
     expect(chunked).toBeGreaterThan(0)
+  })
+
+  // What conflicts.ts and foreign.ts lean on: who answers a name on a port that HTTP and host names share.
+  test('an exact name goes to HTTP, a wildcard to TCP', async () => {
+    const [provider, backend] = [await startScriptedProvider(), await startTlsBackend({ name: 'tcp.example' })]
+    const traefik = await startTraefik({ binary, endpoint: provider.url, entryPoints: { websecure: {} } })
+    const { Version: version } = z.object({ Version: z.string() }).parse(await traefik.get('/api/version'))
+    const wildcards = capabilitiesOf(version).hostSniWildcard
+    const entryPoints = ['websecure']
+    const https = (domain: string, priority: number) => ({
+      entryPoints,
+      rule: hostRule(domain),
+      service: 's',
+      priority,
+      tls: { options: 'default' },
+    })
+    const sni = (host: string, priority: number) => ({
+      entryPoints,
+      rule: hostSniRule(host, wildcards),
+      service: 's',
+      priority,
+      tls: { passthrough: true },
+    })
+    const body = {
+      http: {
+        routers: {
+          same: https('same.example.com', 20_001),
+          below: https('http-below.example.com', 20_001),
+          wild: https('*.wild.example.com', 10_001),
+          above: https('*.above.example.com', 10_001),
+        },
+        services: { s: { loadBalancer: { servers: [] } } },
+      },
+      tcp: {
+        routers: {
+          same: sni('same.example.com', 300),
+          wild: sni('*.wild.example.com', 200),
+          below: sni('tcp-below.above.example.com', 300),
+          above: sni('*.example.com', 200),
+        },
+        services: { s: { loadBalancer: { servers: [{ address: backend.address }] } } },
+      },
+    }
+    expect(await offer(traefik, provider, body)).toBe('applied')
+    const names = ['same', 'http-below', 'other', 'x.wild', 'tcp-below.above', 'x.above'].map(
+      name => `${name}.example.com`,
+    )
+    const answers = await Promise.all(names.map(name => tlsPeerCertificate(traefik.port('websecure'), name)))
+    expect(
+      answers.map(name => (name === 'tcp.example' ? 'tcp' : name === 'TRAEFIK DEFAULT CERT' ? 'http' : name)),
+    ).toEqual([...['http', 'http', 'tcp'], ...['tcp', 'tcp', 'http']])
   })
 })
