@@ -7,7 +7,7 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type DirectoryLock, lockKey, takeLock } from './directory-lock.ts'
+import { type DirectoryLock, lockKey, takeLock } from '../lib/directory-lock.ts'
 import { syncDirectory } from './state-file.ts'
 import { errorCode, realStateFs, type StateFs } from './state-fs.ts'
 

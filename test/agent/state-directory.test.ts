@@ -2,9 +2,9 @@ import { chmod, chown, mkdir, rename, rm, stat, symlink, writeFile } from 'node:
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { lockKey, takeLock } from '../../src/agent/directory-lock.ts'
 import { createStateDirectory, type StateDirectory, StateDirectoryError } from '../../src/agent/state-directory.ts'
 import { realStateFs, type StateFs } from '../../src/agent/state-fs.ts'
+import { lockKey, takeLock } from '../../src/lib/directory-lock.ts'
 import { atEnd } from '../support/at-end.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
