@@ -7,7 +7,8 @@ import { CHALLENGE_NAME, REDIRECT_MIDDLEWARE, routeName } from './names.ts'
 import type { HttpRoute } from './route.ts'
 import { formatHttpUpstream } from './upstream.ts'
 
-const CHALLENGE_PATH = '/.well-known/acme-challenge/'
+/** A challenge and nothing else: whatever else came through would reach paths of the control plane from everywhere. */
+const CHALLENGE_PATH = '^/\\.well-known/acme-challenge/([A-Za-z0-9_-]+)$'
 /** Above every host rule: a challenge is answered wherever it is asked. */
 const CHALLENGE_PRIORITY = 1_000_000
 
@@ -79,7 +80,7 @@ function compileChallenge(
   return {
     router: {
       entryPoints: [entryPoint],
-      rule: `PathPrefix(\`${CHALLENGE_PATH}\`)`,
+      rule: `PathRegexp(\`${CHALLENGE_PATH}\`)`,
       service: CHALLENGE_NAME,
       priority: CHALLENGE_PRIORITY,
       middlewares: [CHALLENGE_NAME],
@@ -87,7 +88,7 @@ function compileChallenge(
     service: { loadBalancer: { servers: [{ url }], passHostHeader: false } },
     middleware: {
       replacePathRegex: {
-        regex: `^${CHALLENGE_PATH.replaceAll('.', '\\.')}([A-Za-z0-9_-]+)$`,
+        regex: CHALLENGE_PATH,
         replacement: '/api/v1/acme/challenge/$1',
       },
     },

@@ -65,14 +65,19 @@ function degradedBy(candidate: Candidate, withheld: ReadonlySet<string>): Proble
       message: 'the route has no upstreams; its connections are closed at once',
     })
   }
-  if (route.protocol !== 'http') return null
-  const wildcard = `*${route.domain.slice(route.domain.indexOf('.'))}`
-  if (!withheld.has(route.domain) && !withheld.has(wildcard)) return null
+  const host = endsTlsFor(route)
+  if (host === null || (!withheld.has(host) && !withheld.has(`*${host.slice(host.indexOf('.'))}`))) return null
   return candidateProblem(candidate, 'CERTIFICATE_NEEDS_TOKEN', {
-    field: 'domain',
-    value: route.domain,
-    message: `the certificate of ${route.domain} is not handed to Traefik: the provider endpoint has no token`,
+    field: route.protocol === 'http' ? 'domain' : 'sniHostname',
+    value: host,
+    message: `the certificate of ${host} is not handed to Traefik: the provider endpoint has no token`,
   })
+}
+
+/** The host name for which Traefik shows a certificate of its own, or null. */
+function endsTlsFor(route: Route): string | null {
+  if (route.protocol === 'http') return route.domain
+  return route.protocol === 'tcp' && route.tls === 'terminate' ? route.sniHostname : null
 }
 
 function notesOf(route: Route, can: Capabilities, version: string | null): readonly string[] {

@@ -351,7 +351,7 @@ describe('HTTP', () => {
       routers: {
         'fairlead-acme-challenge': {
           entryPoints: ['web'],
-          rule: 'PathPrefix(`/.well-known/acme-challenge/`)',
+          rule: 'PathRegexp(`^/\\.well-known/acme-challenge/([A-Za-z0-9_-]+)$`)',
           service: 'fairlead-acme-challenge',
           priority: 1_000_000,
           middlewares: ['fairlead-acme-challenge'],

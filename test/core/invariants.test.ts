@@ -570,8 +570,9 @@ describe('certificates', () => {
         ({ problem, candidate: { route } }) =>
           !token &&
           problem === null &&
-          route.protocol === 'http' &&
-          route.domain === 'a.example.com' &&
+          (route.protocol === 'http'
+            ? route.domain
+            : route.protocol === 'tcp' && route.tls === 'terminate' && route.sniHostname) === 'a.example.com' &&
           route.upstreams.length > 0,
       )
       expect(degraded).toEqual(due)

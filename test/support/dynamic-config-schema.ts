@@ -8,8 +8,9 @@ const HOST = String.raw`(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0
 const PATTERN = String.raw`\^\[\^\.\]\+(?:\\\.[a-z0-9-]+)+\$`
 const L4_RULE = new RegExp(`^(?:HostSNI\\(\`(?:\\*|(?:\\*\\.)?${HOST})\`\\)|HostSNIRegexp\\(\`${PATTERN}\`\\))$`)
 const PATH = String.raw`/[A-Za-z0-9\-._~!$&'()*+,;=:@/]*`
+const CHALLENGE = String.raw`\^/\\\.well-known/acme-challenge/\(\[A-Za-z0-9_-\]\+\)\$`
 const HTTP_RULE = new RegExp(
-  `^(?:(?:Host\\(\`${HOST}\`\\)|HostRegexp\\(\`${PATTERN}\`\\))(?: && PathPrefix\\(\`${PATH}\`\\))?|PathPrefix\\(\`/\\.well-known/acme-challenge/\`\\))$`,
+  `^(?:(?:Host\\(\`${HOST}\`\\)|HostRegexp\\(\`${PATTERN}\`\\))(?: && PathPrefix\\(\`${PATH}\`\\))?|PathRegexp\\(\`${CHALLENGE}\`\\))$`,
 )
 const ADDRESS = new RegExp(`^(?:\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9a-f:]+\\]|${HOST}):[1-9]\\d{0,4}$`)
 const URL = new RegExp(`^(?:http|https|h2c)://${ADDRESS.source.slice(1)}`)
