@@ -8,6 +8,7 @@
  */
 import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
+import type { Certificate } from '../core/certificate.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { canonicalJson, contentHash } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
@@ -31,12 +32,16 @@ export type StoredState = {
   readonly applied: Omit<Applied, 'config'> | null
   readonly readings: { readonly [name in SourceName]?: SourceReading }
   readonly guards: { readonly [name in SourceName]?: StoredGuard }
+  /** That a source does not name any more, for its routes that the guard holds. */
+  readonly heldCertificates: HeldCertificates
   readonly mark: RevisionMark | null
   readonly firstSeen: FirstSeen
   readonly observed: ObservedTraefik | null
   /** Entry points that have carried something of ours. */
   readonly entryPoints: readonly string[]
 }
+
+type HeldCertificates = { readonly [name in SourceName]?: readonly Certificate[] }
 
 export type Round = {
   readonly plan: Plan
@@ -118,6 +123,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let round: Round | null = null
   let waiting: Waiting | null = null
   let firstSeen: FirstSeen = {}
+  /** Those that went out last, of each source. */
+  const certificates = new Map<SourceName, readonly Certificate[]>()
+  let heldCertificates: HeldCertificates = {}
   const everServed = new Set<string>()
   let lastObserved: ObservedTraefik | null = null
   let savedKey = ''
@@ -138,14 +146,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return statuses.filter(({ reading }) => reading !== null)
   }
 
+  /** A route that is held keeps its certificate: what the reading does not name any more, of those that went out last. */
+  function keepCertificates(name: SourceName, reading: SourceReading): readonly Certificate[] {
+    const named = new Set(reading.certificates.map(({ domain }) => domain))
+    return (certificates.get(name) ?? []).filter(({ domain }) => !named.has(domain))
+  }
+
   function planSources(statuses: readonly SourceStatus[]): PlanSource[] {
     return statuses.flatMap(({ name, reading }) => {
       if (reading === null) return []
       const { routes, held } = guards.pass(name, reading)
+      const kept = held.length === 0 ? [] : keepCertificates(name, reading)
+      certificates.set(name, [...reading.certificates, ...kept])
+      heldCertificates = { ...heldCertificates, [name]: kept }
       const main = { ...reading, rank: RANK[name], routes }
       return held.length === 0
         ? [main]
-        : [main, { rank: HELD_RANK, routes: held, problems: [], certificates: [], challengeUrl: null }]
+        : [main, { rank: HELD_RANK, routes: held, problems: [], certificates: kept, challengeUrl: null }]
     })
   }
 
@@ -215,6 +232,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           : { snapshot: applied.snapshot, candidates: applied.candidates, revision: applied.revision },
       readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
       guards: guards.stored(),
+      heldCertificates,
       mark: options.mark(),
       firstSeen,
       observed: lastObserved,
@@ -291,6 +309,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       for (const name of state.entryPoints) everServed.add(name)
       lastObserved = state.observed
       guards.restore(state.guards, state.readings)
+      heldCertificates = state.heldCertificates
+      for (const name of ['files', 'control-plane'] as const)
+        certificates.set(name, [...(state.readings[name]?.certificates ?? []), ...(heldCertificates[name] ?? [])])
     },
     request,
     step,
