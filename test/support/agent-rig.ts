@@ -41,6 +41,8 @@ export type Rig = {
   readonly udp: readonly number[]
   readonly folder: string
   readonly routesFolder: string
+  /** What Traefik polls. */
+  readonly endpoint: string
   /** There only when a token was given. */
   readonly tokenFile: string
   /** `http://127.0.0.1:PORT` of the admin endpoint. */
@@ -68,10 +70,8 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   if (options.token !== undefined) await writeFile(tokenFile, `${options.token}\n`, { mode: 0o600 })
   const providerPort = await freePort('tcp')
   const adminPort = await freePort('tcp')
-  const traefik = await startTraefik({
-    ...traefikOptions,
-    endpoint: `http://127.0.0.1:${providerPort}/traefik?hold=25s`,
-  })
+  const endpoint = `http://127.0.0.1:${providerPort}/traefik?hold=25s`
+  const traefik = await startTraefik({ ...traefikOptions, endpoint })
 
   const config = parseAgentConfig({
     text: JSON.stringify({
@@ -137,6 +137,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     udp: traefik.udp,
     folder,
     routesFolder,
+    endpoint,
     tokenFile,
     admin: `http://127.0.0.1:${adminPort}`,
     log: () => lines,
