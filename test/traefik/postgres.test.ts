@@ -11,6 +11,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const [HOST_A, HOST_B, HOST_C] = ['a.db.example.com', 'b.db.example.com', 'c.db.example.com']
+const HOST_PLAIN = 'plain.db.example.com'
 
 const rows = (text: string): PsqlAnswer => ({ kind: 'rows', text })
 /** psql gave up by itself, and soon: one that hangs is killed and is `late`. */
@@ -31,9 +32,12 @@ describe.skipIf(!ready)('PostgreSQL through Traefik', () => {
     const authority = await createAuthority('databases')
     sslrootcert = join(await tempFolder(), 'ca.pem')
     await writeFile(sslrootcert, authority.ca)
+    // One after the other: an authority keeps a book of what it has issued.
     const start = async (name: string, host: string) =>
       startPostgres({ name, certificate: await authority.issue({ altName: `DNS:${host}` }) })
-    ;[a, b, plain] = await Promise.all([start('a', HOST_A), start('b', HOST_B), start('plain', 'plain.db.example.com')])
+    a = await start('a', HOST_A)
+    b = await start('b', HOST_B)
+    plain = await start('plain', HOST_PLAIN)
   })
 
   const [ONE, SHARED, MIXED, ENDED] = [0, 1, 2, 3]
@@ -65,7 +69,7 @@ describe.skipIf(!ready)('PostgreSQL through Traefik', () => {
     expect(await psql({ port: one, sslmode: 'disable' }, NAME)).toEqual(rows('plain'))
     expect(await psql({ port: one, sslmode: 'prefer' }, NAME)).toEqual(rows('plain'))
     const certified = { sslmode: 'verify-full', sslrootcert } as const
-    expect(await psql({ port: one, host: 'plain.db.example.com', ...certified }, NAME)).toEqual(rows('plain'))
+    expect(await psql({ port: one, host: HOST_PLAIN, ...certified }, NAME)).toEqual(rows('plain'))
 
     // Two servers on one port: by name, and the certificate is the server's own.
     expect(await psql({ port: shared, host: HOST_A, sslmode: 'require' }, NAME)).toEqual(rows('a'))
@@ -77,7 +81,7 @@ describe.skipIf(!ready)('PostgreSQL through Traefik', () => {
     expect(await psql({ port: mixed, host: HOST_A, ...certified }, NAME)).toEqual(rows('a'))
     expect(await psql({ port: mixed, sslmode: 'disable' }, NAME)).toEqual(rows('plain'))
     expect(await psql({ port: mixed, host: HOST_C, sslmode: 'require' }, NAME)).toEqual(rows('plain'))
-    expect(await psql({ port: mixed, host: 'plain.db.example.com', ...certified }, NAME)).toEqual(rows('plain'))
+    expect(await psql({ port: mixed, host: HOST_PLAIN, ...certified }, NAME)).toEqual(rows('plain'))
     // No name at all: an address has none.
     expect(await psql({ port: mixed, sslmode: 'require' }, NAME)).toEqual(rows('plain'))
 
