@@ -59,27 +59,38 @@ export async function createAuthority(name: string): Promise<Authority> {
     at('ca.pem'),
   ])
   let issued = 0
+  let queue: Promise<unknown> = Promise.resolve()
+  async function issueOne({
+    altName,
+    from = '20200101000000Z',
+    to = '20990101000000Z',
+  }: IssueOptions): Promise<IssuedCertificate> {
+    issued += 1
+    const [key, csr, cert] = [at(`${issued}.key`), at(`${issued}.csr`), at(`${issued}.pem`)]
+    await run('openssl', [
+      'req',
+      '-new',
+      ...EC,
+      '-subj',
+      '/CN=server',
+      '-addext',
+      `subjectAltName=${altName}`,
+      '-keyout',
+      key,
+      '-out',
+      csr,
+    ])
+    const files = ['-config', at('ca.cnf'), '-cert', at('ca.pem'), '-keyfile', at('ca.key'), '-in', csr, '-out', cert]
+    await run('openssl', ['ca', '-batch', '-notext', '-startdate', from, '-enddate', to, ...files])
+    return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
+  }
   return {
     ca: await readFile(at('ca.pem'), 'utf8'),
-    async issue({ altName, from = '20200101000000Z', to = '20990101000000Z' }) {
-      issued += 1
-      const [key, csr, cert] = [at(`${issued}.key`), at(`${issued}.csr`), at(`${issued}.pem`)]
-      await run('openssl', [
-        'req',
-        '-new',
-        ...EC,
-        '-subj',
-        '/CN=server',
-        '-addext',
-        `subjectAltName=${altName}`,
-        '-keyout',
-        key,
-        '-out',
-        csr,
-      ])
-      const files = ['-config', at('ca.cnf'), '-cert', at('ca.pem'), '-keyfile', at('ca.key'), '-in', csr, '-out', cert]
-      await run('openssl', ['ca', '-batch', '-notext', '-startdate', from, '-enddate', to, ...files])
-      return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
+    // One by one: two runs of `openssl ca` at once lose lines of each other's index.
+    issue(options) {
+      const next = queue.then(() => issueOne(options))
+      queue = next.catch(() => undefined)
+      return next
     },
   }
 }
