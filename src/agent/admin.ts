@@ -79,7 +79,7 @@ function methodsOf(path: string, takesAccept: boolean): string | null {
   return path === '/accept' && takesAccept ? 'POST' : null
 }
 
-/** The admin endpoint (DESIGN.md section 10). Opens nothing before `start`. */
+/** The admin endpoint. Opens nothing before `start`. */
 export function createAdmin(options: AdminOptions): Admin {
   const { listen, registry, accept } = options
   const log = options.logger.child({ component: 'admin' })

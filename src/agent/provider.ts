@@ -82,7 +82,7 @@ export type Provider = {
   readonly stats: () => ProviderStats
 }
 
-/** The provider endpoint (DESIGN.md, held poll). Opens nothing before `start`. */
+/** The provider endpoint. Opens nothing before `start`. */
 export function createProvider(options: ProviderOptions): Provider {
   const { listen, token, onPoll } = options
   const limits = { ...PROVIDER_LIMITS, ...options.limits }
