@@ -8,6 +8,10 @@ export type Io = {
   readonly err: (text: string) => void
   /** Whether each of the two is a terminal that shows colours. */
   readonly colour: { readonly out: boolean; readonly err: boolean }
+  /** Columns of the terminal that `out` is; absent when it is none. */
+  readonly columns?: () => number
+  /** Asks the person at the terminal; null at the end of input. Absent when there is none to ask. */
+  readonly ask?: (question: string) => Promise<string | null>
   readonly env: Environment
   /** Absolute; relative paths in arguments begin here. */
   readonly cwd: string

@@ -8,6 +8,7 @@ import { nearest } from '../lib/nearest.ts'
 import { type Command, columns } from './command.ts'
 import { CliError, type ExitCode, type Io, painter } from './io.ts'
 import { DEFAULT_CONFIG_FILE } from './load-config.ts'
+import { terminalIo } from './terminal.ts'
 import { fairleadVersion } from './version.ts'
 
 type Entry = { readonly name: string; readonly summary: string; readonly load: () => Promise<Command> }
@@ -22,6 +23,26 @@ const COMMANDS: readonly Entry[] = [
     name: 'up',
     summary: 'run the agent and Traefik on this machine; --demo adds backends and routes to try',
     load: async () => (await import('./up.ts')).upCommand,
+  },
+  {
+    name: 'status',
+    summary: 'ask the agent of this node what became of its routes',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  {
+    name: 'explain',
+    summary: 'why a route is live, or at which link of the chain it stops',
+    load: async () => (await import('./explain.ts')).explainCommand,
+  },
+  {
+    name: 'accept',
+    summary: 'let go of routes that the guard holds',
+    load: async () => (await import('./accept.ts')).acceptCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'check this node: Traefik, its entry points and polls, the agent, the machine',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
   },
   {
     name: 'check',
@@ -127,6 +148,7 @@ function processIo(): Io {
     out: text => void process.stdout.write(text),
     err: text => void process.stderr.write(text),
     colour: { out: showsColour(process.stdout), err: showsColour(process.stderr) },
+    ...terminalIo(process),
     env: process.env,
     cwd: process.cwd(),
     defaultConfigFile: DEFAULT_CONFIG_FILE,

@@ -17,6 +17,7 @@ import type { Evidence } from './judge.ts'
 import type { ObservedRouter, ObservedStatus } from './observed.ts'
 import { type Protocol, type RouteKey, routeKey } from './problem.ts'
 import { excerpt } from './route-excerpt.ts'
+import { NO_PLACE, placeOf, type RoutePlace } from './route-place.ts'
 import type { TrackedVerdict } from './track.ts'
 import type { ReasonCode, Verdict } from './verdict.ts'
 
@@ -74,7 +75,7 @@ export type ExplainedRouter = {
   readonly errors: readonly string[]
 }
 
-export type Explanation = {
+export type Explanation = RoutePlace & {
   readonly key: RouteKey
   readonly id: string
   readonly protocol: Protocol
@@ -85,6 +86,7 @@ export type Explanation = {
   readonly since: string
   readonly revision: number | string
   readonly origin: string
+  readonly entryPoints: readonly string[]
   readonly notes: readonly string[]
   readonly chain: readonly ExplainStep[]
   readonly brokenAt: StepName | null
@@ -227,11 +229,12 @@ function routersOf(input: ExplainInput, names: readonly string[]): ExplainedRout
 /** Pure and total. */
 export function explainRoute(input: ExplainInput): Explanation {
   const { verdict, outcome, config } = input
-  const { id, protocol, reason, message, remedy, revision, origin, notes } = verdict
+  const { id, protocol, reason, message, remedy, revision, origin, entryPoints, notes } = verdict
   const chain = chainOf(input)
   const names = outcome?.routers ?? []
   const few = names.slice(0, MAX_ROUTERS)
   return {
+    ...(outcome === null ? NO_PLACE : placeOf(outcome.candidate.route)),
     key: routeKey(protocol, id),
     id,
     protocol,
@@ -242,6 +245,7 @@ export function explainRoute(input: ExplainInput): Explanation {
     since: new Date(verdict.since).toISOString(),
     revision,
     origin,
+    entryPoints,
     notes,
     chain,
     brokenAt: chain.find(({ ok }) => ok === false)?.step ?? null,

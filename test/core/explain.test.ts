@@ -242,6 +242,12 @@ describe('the explanation', () => {
       others: [verdictOf('ID_TAKEN', { origin: 'old.yaml', message: 'the id is held by db.yaml' })],
     })
     expect(explainRoute(input)).toEqual({
+      externalPort: 10001,
+      externalPortEnd: 10001,
+      sniHostname: null,
+      domain: null,
+      pathPrefix: null,
+      entryPoints: ['tcp-10001'],
       key: 'tcp/pg',
       id: 'pg',
       protocol: 'tcp',
@@ -357,6 +363,7 @@ describe('the explanation', () => {
         middlewares: { 'fairlead-redirect': { redirectScheme: { scheme: 'https', permanent: true } } },
       },
     })
+    expect([web.domain, web.pathPrefix, web.externalPort]).toEqual(['app.example.com', '/', null])
     const dns = explainRoute(inputWith('LIVE', {}, { udpRoutes: [udpRoute()] }))
     expect({ config: dns.config, rules: dns.routers.map(({ rule }) => rule) }).toEqual({
       config: {
