@@ -21,6 +21,8 @@ const DEBIAN_PARTS: readonly DebianPart[] = [
   { name: 'psql', packages: ['postgresql-client'], isThere: () => hasCommand('psql') },
   { name: 'dig', packages: ['dnsutils'], isThere: () => hasCommand('dig') },
   { name: 'systemd-analyze', packages: ['systemd'], isThere: () => hasCommand('systemd-analyze') },
+  // With promtool.
+  { name: 'prometheus', packages: ['prometheus'], isThere: () => hasCommand('prometheus') && hasCommand('promtool') },
   { name: 'iproute2', packages: ['iproute2'], isThere: () => hasCommand('ip') && hasCommand('ss') },
 ]
 

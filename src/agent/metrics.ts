@@ -7,15 +7,17 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Snapshot } from '../core/payload.ts'
+import type { PoolUse } from './pool-use.ts'
 import type { SaveResult } from './snapshot-store.ts'
 import type { SourceName } from './sources/source.ts'
-import { type MetricsView, type PoolUse, registerStateMetrics } from './state-metrics.ts'
+import { type MetricsView, registerStateMetrics } from './state-metrics.ts'
+import { registerTrafficMetrics, type TrafficView } from './traffic-metrics.ts'
 
-export type { MetricsView, PoolUse }
+export type { MetricsView, PoolUse, TrafficView }
 
 export interface Metrics {
   /** From now on these are asked at each scrape. Before that the gauges of state have no samples. */
-  observe(view: () => MetricsView, pools?: () => PoolUse): void
+  observe(view: () => MetricsView, pools?: () => PoolUse, traffic?: TrafficView): void
   /** A source was asked; `result` is `ok`, `unchanged` or the code of a fault. */
   fetched(source: SourceName, result: string): void
   compiled(durationMs: number): void
@@ -25,7 +27,7 @@ export interface Metrics {
   polled(poll: { readonly status: number; readonly at: number }): void
   /** Traefik has fetched a body and not applied it in time. */
   nacked(): void
-  /** Traefik was seen to have applied what was published, so many milliseconds later. */
+  /** Traefik was seen to have applied a change, so many milliseconds after it was read at its source. */
   applied(durationMs: number): void
   /** A save has ended, well or not. */
   saved(result: SaveResult): void
@@ -41,7 +43,7 @@ export type MetricsOptions = {
 // promtool objects to a gauge whose name ends in _total.
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
-const APPLY_BUCKETS_S = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+const APPLY_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const COMPILE_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 // Codes are a closed set; should one ever carry a text of others, it must not become a thousand series.
@@ -72,7 +74,8 @@ export function createMetrics(
     }
   }
 
-  const { observe } = registerStateMetrics({ registry, attempt, now })
+  const state = registerStateMetrics({ registry, attempt, now })
+  const traffic = registerTrafficMetrics({ registry, attempt, onFault: () => faults.inc() })
   const fetches = new Counter({
     name: 'fairlead_source_fetches_total',
     help: 'Attempts to read a source, by result: ok, unchanged or the code of a fault.',
@@ -105,7 +108,7 @@ export function createMetrics(
   })
   const applyDuration = new Histogram({
     name: 'fairlead_apply_duration_seconds',
-    help: 'Time from the publication of a configuration to Traefik showing it.',
+    help: 'Time from the reading of a change at its source to Traefik showing it.',
     buckets: APPLY_BUCKETS_S,
     registers,
   })
@@ -137,7 +140,10 @@ export function createMetrics(
   }
 
   return {
-    observe,
+    observe(view, pools, of) {
+      state.observe(view, pools)
+      if (of !== undefined) traffic.observe(of)
+    },
     fetched: (source, result) => void attempt(() => fetches.inc({ source, result: bounded(result) })),
     compiled: durationMs => void attempt(() => compileDuration.observe(seconds(durationMs))),
     served: ({ body }) => void attempt(() => bodyBytes.set(Buffer.byteLength(body))),

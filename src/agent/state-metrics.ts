@@ -1,10 +1,13 @@
 /**
  * The gauges of state, read at the scrape from one view of the agent: which revision, which routes, which sources, which problems.
  */
-import { Gauge, type Registry } from 'prom-client'
+import type { AckState } from '../core/acknowledge.ts'
+import type { DriftKind } from '../core/drift.ts'
 import { PROTOCOLS, type Protocol } from '../core/problem.ts'
 import { REASONS, type ReasonCode, VERDICTS, type Verdict } from '../core/verdict.ts'
+import type { PoolUse } from './pool-use.ts'
 import type { SourceName } from './sources/source.ts'
+import { makeStateGauges, type Sample, type StateGaugeOptions } from './state-gauge.ts'
 
 /** What is read at a scrape: a part of the view that `/status` shows. Times are RFC 3339. */
 export type MetricsView = {
@@ -14,7 +17,13 @@ export type MetricsView = {
     readonly served: number | string | null
     readonly applied: number | string | null
   }
-  readonly traefik: { readonly state: TraefikState }
+  readonly traefik: {
+    readonly state: TraefikState
+    /** Null: there is no API to read. */
+    readonly api: string | null
+    readonly fault: string | null
+    readonly pollers: number
+  }
   readonly routes: readonly { readonly protocol: Protocol; readonly verdict: Verdict; readonly reason: ReasonCode }[]
   readonly problems: readonly { readonly code: ReasonCode }[]
   readonly unknownFields: readonly { readonly count: number }[]
@@ -24,15 +33,17 @@ export type MetricsView = {
     readonly lastSuccessAt: string | null
     readonly fault: object | null
   }[]
+  readonly held: readonly { readonly source: SourceName; readonly removals: readonly unknown[] }[]
+  readonly drift: Readonly<Record<DriftKind, number>> & { readonly beaconMissing: boolean }
+  readonly publication: { readonly hash: string | null; readonly phase: AckState['phase'] }
+  readonly store: { readonly fault: object | null }
 }
 
 type TraefikState = 'verified' | 'unverified' | 'down' | 'never-polled'
 const TRAEFIK_STATES: readonly TraefikState[] = ['verified', 'unverified', 'down', 'never-polled']
-
-type PortUse = { readonly used: number; readonly free: number }
-
-/** The numbers of the node's pools, by what becomes of them. */
-export type PoolUse = { readonly tcp: PortUse; readonly udp: PortUse }
+const PHASES: readonly AckState['phase'][] = ['steady', 'restoring', 'oldest', 'trial']
+const DRIFT_KINDS: readonly DriftKind[] = ['missing', 'extra', 'different', 'disabled']
+const PORT_STATES = ['used', 'free', 'missing'] as const
 
 const REVISION_HELP = {
   expected: 'The revision that the control plane wants, where it has numbers.',
@@ -61,12 +72,9 @@ function tally<K extends string>(keys: Iterable<K>): ReadonlyMap<K, number> {
   return counts
 }
 
-type Sample<L extends string> = readonly [labels: Record<L, string>, value: number | null]
+const flag = (is: boolean): number => (is ? 1 : 0)
 
-export type StateMetricsOptions = {
-  readonly registry: Registry
-  /** Calls and gives undefined when it throws. */
-  readonly attempt: <T>(read: () => T) => T | undefined
+export type StateMetricsOptions = StateGaugeOptions & {
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -75,47 +83,10 @@ export type StateMetricsOptions = {
 export function registerStateMetrics({ registry, attempt, now }: StateMetricsOptions): {
   observe(view: () => MetricsView, pools?: () => PoolUse): void
 } {
-  const registers = [registry]
   const startedAt = now()
   let readView: (() => MetricsView) | null = null
   let readPools: (() => PoolUse) | null = null
-
-  // All gauges of one scrape are collected in one go, without a turn of the event loop in between: one view does for all of them.
-  let scraped: MetricsView | null = null
-  function view(): MetricsView | null {
-    if (scraped === null && readView !== null) {
-      scraped = readView()
-      queueMicrotask(() => {
-        scraped = null
-      })
-    }
-    return scraped
-  }
-
-  /** A gauge whose samples are made at the scrape; a value of null, or a view that cannot be read, is no sample. */
-  function stateGauge<L extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly L[],
-    samples: (view: MetricsView) => Iterable<Sample<L>>,
-  ): void {
-    new Gauge<L>({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        // Without labels a reset would set it to 0, and 0 is a revision.
-        if (labelNames.length === 0) this.remove()
-        else this.reset()
-        const found = attempt(view)
-        if (found === undefined || found === null) return
-        attempt(() => {
-          for (const [labels, value] of samples(found)) if (value !== null) this.set(labels, value)
-        })
-      },
-    })
-  }
+  const stateGauge = makeStateGauges<MetricsView>({ registry, attempt }, () => readView?.() ?? null)
 
   stateGauge('fairlead_build_info', 'The running version; always 1.', ['version'], ({ version }) => [[{ version }, 1]])
 
@@ -130,14 +101,32 @@ export function registerStateMetrics({ registry, attempt, now }: StateMetricsOpt
     '1 when the expected revision is served and Traefik shows it as applied, else 0.',
     [],
     ({ revision: { expected, served, applied } }) => [
-      [{}, expected !== null && expected === served && served === applied ? 1 : 0],
+      [{}, flag(expected !== null && expected === served && served === applied)],
     ],
+  )
+  stateGauge(
+    'fairlead_ready',
+    '1 when a valid configuration is being served, else 0.',
+    [],
+    ({ publication: { hash } }) => [[{}, flag(hash !== null)]],
+  )
+  stateGauge(
+    'fairlead_publication_phase',
+    '1 for what is being served now: the target (steady), or a step on the way back from a refused one; 0 for the rest.',
+    ['phase'],
+    ({ publication }) => PHASES.map(phase => [{ phase }, flag(phase === publication.phase)]),
+  )
+  stateGauge(
+    'fairlead_snapshot_persisted',
+    '1 when the last save of the state to the disk went well, else 0: a restart would come up with an older state.',
+    [],
+    ({ store }) => [[{}, flag(store.fault === null)]],
   )
 
   stateGauge('fairlead_source_up', '1 when the last attempt to read the source went well, else 0.', ['source'], found =>
     found.sources.map(({ name, fault, lastSuccessAt }) => [
       { source: name },
-      fault === null && lastSuccessAt !== null ? 1 : 0,
+      flag(fault === null && lastSuccessAt !== null),
     ]),
   )
   stateGauge(
@@ -201,15 +190,45 @@ export function registerStateMetrics({ registry, attempt, now }: StateMetricsOpt
     'fairlead_traefik_state',
     '1 for what is known of Traefik now, 0 for the rest.',
     ['state'],
-    ({ traefik }) => TRAEFIK_STATES.map(state => [{ state }, state === traefik.state ? 1 : 0]),
+    ({ traefik }) => TRAEFIK_STATES.map(state => [{ state }, flag(state === traefik.state)]),
+  )
+  stateGauge(
+    'fairlead_traefik_api_up',
+    "1 when the last attempt to read Traefik's API went well, else 0; absent when none is configured.",
+    [],
+    ({ traefik: { api, fault } }) => [[{}, api === null ? null : flag(fault === null)]],
+  )
+  stateGauge(
+    'fairlead_provider_pollers',
+    'Clients that have polled the provider endpoint within the last minute; more than one are two Traefiks.',
+    [],
+    ({ traefik: { pollers } }) => [[{}, pollers]],
+  )
+  stateGauge(
+    'fairlead_drift',
+    'Parts of our configuration that Traefik shows otherwise than it has applied them, by kind.',
+    ['kind'],
+    ({ drift }) => [
+      ...DRIFT_KINDS.map((kind): Sample<'kind'> => [{ kind }, drift[kind]]),
+      [{ kind: 'beacon' }, flag(drift.beaconMissing)],
+    ],
+  )
+  stateGauge(
+    'fairlead_guard_held_routes',
+    'Routes whose removal the guard holds back.',
+    ['source'],
+    ({ sources, held }) =>
+      sources.map(({ name }) => [
+        { source: name },
+        held.reduce((sum, { source, removals }) => sum + (source === name ? removals.length : 0), 0),
+      ]),
   )
   stateGauge('fairlead_ports', 'Numbers of the port pools, by use.', ['protocol', 'state'], () => {
     const pools = readPools?.()
     if (pools === undefined) return []
-    return (['tcp', 'udp'] as const).flatMap((protocol): Sample<'protocol' | 'state'>[] => [
-      [{ protocol, state: 'used' }, pools[protocol].used],
-      [{ protocol, state: 'free' }, pools[protocol].free],
-    ])
+    return (['tcp', 'udp'] as const).flatMap(protocol =>
+      PORT_STATES.map((state): Sample<'protocol' | 'state'> => [{ protocol, state }, pools[protocol][state] ?? null]),
+    )
   })
 
   return {

@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import { createMetrics, type Metrics } from '../../src/agent/metrics.ts'
 import type { MetricsView } from '../../src/agent/state-metrics.ts'
 import { REASONS, VERDICTS } from '../../src/core/verdict.ts'
+import { part } from '../support/parts.ts'
 
 const NOW = 1_764_000_100_000
 const iso = (ms: number): string => new Date(ms).toISOString()
@@ -11,7 +12,7 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 const view: MetricsView = {
   version: '1.2.3',
   revision: { expected: 42, served: 42, applied: 41 },
-  traefik: { state: 'verified' },
+  traefik: { state: 'verified', api: 'http://127.0.0.1:8080', fault: null, pollers: 1 },
   routes: [
     { protocol: 'tcp', verdict: 'live', reason: 'LIVE' },
     { protocol: 'tcp', verdict: 'live', reason: 'LIVE' },
@@ -25,6 +26,10 @@ const view: MetricsView = {
     { name: 'files', lastAttemptAt: iso(NOW - 1_000), lastSuccessAt: iso(NOW - 1_000), fault: null },
     { name: 'control-plane', lastAttemptAt: iso(NOW - 500), lastSuccessAt: iso(NOW - 60_000), fault: { code: 'X' } },
   ],
+  held: [{ source: 'control-plane', removals: ['tcp/a', 'tcp/b'] }],
+  drift: { missing: 2, extra: 0, different: 1, disabled: 0, beaconMissing: true },
+  publication: { hash: 'a'.repeat(64), phase: 'steady' },
+  store: { fault: null },
 }
 
 function metricsOf(processMetrics = false): { metrics: Metrics; registry: Registry } {
@@ -106,6 +111,36 @@ describe('states', () => {
       },
     ],
     ['fairlead_ports', {}],
+    ['fairlead_ready', { fairlead_ready: 1 }],
+    ['fairlead_snapshot_persisted', { fairlead_snapshot_persisted: 1 }],
+    ['fairlead_traefik_api_up', { fairlead_traefik_api_up: 1 }],
+    ['fairlead_provider_pollers', { fairlead_provider_pollers: 1 }],
+    [
+      'fairlead_publication_phase',
+      {
+        'fairlead_publication_phase{phase="steady"}': 1,
+        'fairlead_publication_phase{phase="restoring"}': 0,
+        'fairlead_publication_phase{phase="oldest"}': 0,
+        'fairlead_publication_phase{phase="trial"}': 0,
+      },
+    ],
+    [
+      'fairlead_drift',
+      {
+        'fairlead_drift{kind="missing"}': 2,
+        'fairlead_drift{kind="extra"}': 0,
+        'fairlead_drift{kind="different"}': 1,
+        'fairlead_drift{kind="disabled"}': 0,
+        'fairlead_drift{kind="beacon"}': 1,
+      },
+    ],
+    [
+      'fairlead_guard_held_routes',
+      {
+        'fairlead_guard_held_routes{source="files"}': 0,
+        'fairlead_guard_held_routes{source="control-plane"}': 2,
+      },
+    ],
   ])('%s is read at the scrape', async (name, expected) => {
     const { metrics, registry } = metricsOf()
     metrics.observe(() => view)
@@ -142,11 +177,12 @@ describe('states', () => {
     const { metrics, registry } = metricsOf()
     metrics.observe(
       () => view,
-      () => ({ tcp: { used: 3, free: 97 }, udp: { used: 0, free: 100 } }),
+      () => ({ tcp: { used: 3, free: 95, missing: 2 }, udp: { used: 0, free: 100 } }),
     )
     expect(await samples(registry, 'fairlead_ports')).toEqual({
       'fairlead_ports{protocol="tcp",state="used"}': 3,
-      'fairlead_ports{protocol="tcp",state="free"}': 97,
+      'fairlead_ports{protocol="tcp",state="free"}': 95,
+      'fairlead_ports{protocol="tcp",state="missing"}': 2,
       'fairlead_ports{protocol="udp",state="used"}': 0,
       'fairlead_ports{protocol="udp",state="free"}': 100,
     })
@@ -174,6 +210,25 @@ describe('states', () => {
     metrics.observe(() => ({ ...view, revision: { expected: 'a1', served: 'a1', applied: 'a1' } }))
     expect(await samples(registry, 'fairlead_expected_revision')).toEqual({})
     expect(await samples(registry, 'fairlead_in_sync')).toEqual({ fairlead_in_sync: 1 })
+  })
+
+  test('what is wrong now shows as 0', async () => {
+    const { metrics, registry } = metricsOf()
+    metrics.observe(() => ({
+      ...view,
+      traefik: { state: 'down', api: 'http://127.0.0.1:8080', fault: 'it cannot be reached', pollers: 0 },
+      publication: { hash: null, phase: 'steady' },
+      store: { fault: { code: 'SNAPSHOT_DISK_FULL' } },
+    }))
+    expect(await samples(registry, 'fairlead_ready')).toEqual({ fairlead_ready: 0 })
+    expect(await samples(registry, 'fairlead_snapshot_persisted')).toEqual({ fairlead_snapshot_persisted: 0 })
+    expect(await samples(registry, 'fairlead_traefik_api_up')).toEqual({ fairlead_traefik_api_up: 0 })
+  })
+
+  test('without an API nobody says whether it is up', async () => {
+    const { metrics, registry } = metricsOf()
+    metrics.observe(() => ({ ...view, traefik: { state: 'unverified', api: null, fault: null, pollers: 1 } }))
+    expect(await samples(registry, 'fairlead_traefik_api_up')).toEqual({})
   })
 
   test('nothing expected yet is not in sync', async () => {
@@ -266,6 +321,22 @@ describe('events', () => {
     expect(all['fairlead_compile_duration_seconds_bucket{le="0.005"}']).toBe(1)
   })
 
+  test('an applied change is counted in seconds', async () => {
+    const { metrics, registry } = metricsOf()
+    metrics.applied(61)
+    const all = await samples(registry, 'fairlead_apply_duration_seconds')
+    expect(all.fairlead_apply_duration_seconds_sum).toBe(0.061)
+    expect(all['fairlead_apply_duration_seconds_bucket{le="0.05"}']).toBe(0)
+    expect(all['fairlead_apply_duration_seconds_bucket{le="0.1"}']).toBe(1)
+  })
+
+  test('a refusal by Traefik is counted', async () => {
+    const { metrics, registry } = metricsOf()
+    expect(await samples(registry, 'fairlead_nacks_total')).toEqual({ fairlead_nacks_total: 0 })
+    metrics.nacked()
+    expect(await samples(registry, 'fairlead_nacks_total')).toEqual({ fairlead_nacks_total: 1 })
+  })
+
   test('saves: last attempt, last success and failures', async () => {
     const { metrics, registry } = metricsOf()
     metrics.saved({ ok: true, generation: 1, savedAt: NOW - 60_000, bytes: 100 })
@@ -310,21 +381,19 @@ describe('events', () => {
 })
 
 describe('the whole answer', () => {
-  const promtool = (() => {
-    try {
-      execFileSync('promtool', ['--version'], { stdio: 'ignore' })
-      return true
-    } catch {
-      return false
-    }
-  })()
-
-  test.skipIf(!promtool)('promtool has nothing to object to', async () => {
+  test.skipIf(!part('prometheus'))('promtool has nothing to object to', async () => {
     const { metrics, registry } = metricsOf(true)
     metrics.observe(
       () => view,
-      () => ({ tcp: { used: 3, free: 97 }, udp: { used: 0, free: 100 } }),
+      () => ({ tcp: { used: 3, free: 95, missing: 2 }, udp: { used: 0, free: 100 } }),
+      {
+        upstreams: () => [{ protocol: 'tcp', entryPoint: 'tcp-10001', total: 2, down: 1 }],
+        openConnections: async () => new Map([['tcp-10001', 7]]),
+        isOurs: () => true,
+      },
     )
+    metrics.nacked()
+    metrics.applied(61)
     metrics.fetched('files', 'ok')
     metrics.compiled(3)
     metrics.served({ body: '{}' })

@@ -6,7 +6,16 @@
  * What it leaves out it names at the end, with the reason. Without the runner (`npx vitest`) everything is taken to be there: then a
  * missing part is a failure, not a silence.
  */
-export const PARTS = ['traefik', 'openssl', 'postgres', 'psql', 'dig', 'systemd-analyze', 'iproute2'] as const
+export const PARTS = [
+  'traefik',
+  'openssl',
+  'postgres',
+  'psql',
+  'dig',
+  'systemd-analyze',
+  'iproute2',
+  'prometheus',
+] as const
 
 export type PartName = (typeof PARTS)[number]
 
