@@ -2,16 +2,18 @@
 import { createInterface } from 'node:readline/promises'
 import type { Io, Paint } from './io.ts'
 
-type Streams = Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr'>
+type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean }
+type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+type Streams = { readonly stdin: Input; readonly stdout: Output; readonly stderr: Output }
 
 const USUAL_COLUMNS = 80
 
-/** The question goes to stderr, so that an answer that is piped on stays clean. */
+/** The question goes to stderr, so that an answer that is piped on stays clean. Whoever leaves with Ctrl-C or Ctrl-D has said nothing. */
 async function ask({ stdin, stderr }: Streams, question: string): Promise<string | null> {
-  const lines = createInterface({ input: stdin, output: stderr })
+  const lines = createInterface({ input: stdin, output: stderr, terminal: true })
   try {
     const ended = new Promise<null>(resolve => lines.once('close', () => resolve(null)))
-    return await Promise.race([lines.question(question), ended])
+    return await Promise.race([lines.question(question).catch(() => null), ended])
   } finally {
     lines.close()
   }
