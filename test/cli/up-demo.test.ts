@@ -273,7 +273,7 @@ describe('the report', () => {
   const plain = (_style: string, text: string) => text
   const input: ReportInput = {
     ...{ place: placeOf('/state'), editable: '/state/routes.d/routes.yaml', ports: PORTS, pools: PORTS },
-    ...{ traefikVersion: '3.7.15', status: statusOf([]), demo: [], sinceStartMs: 1_234 },
+    ...{ traefikVersion: '3.7.15', status: statusOf([]), demo: [], sinceStartMs: 1_234, askAgent: null },
   }
   const headline = (change: Partial<ReportInput>) => report({ ...input, ...change }, plain).split('\n')[1]
 

@@ -14,7 +14,7 @@ import { killUntilEnd, MAIN, type Program, startProcess, startProgram } from '..
 import { testTraefikBinary } from '../support/traefik.ts'
 import { waitFor } from '../support/wait-for.ts'
 
-const LIVE_MS = 60_000
+const LIVE_MS = 30_000
 const NOBODY = 65_534
 const AS_NOBODY = ['setpriv', '--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups', '--']
 
@@ -158,6 +158,8 @@ describe.skipIf(!canHaveNetwork || !part('traefik'))('fairlead up --demo', () =>
       // Whether nc is there depends on the machine.
       expect(kinds.slice(1)).toEqual(['bash', ...tls, ...tls, 'bash', ...dig, 'curl'])
       await typeAll(machine, commands)
+      const [, status = ''] = /^ {4}(\S+ status --config \S+)$/m.exec(program.out()) ?? []
+      expect(await type(machine, status)).toContain('demo-lines')
     })
 
     test('what it writes is for its owner alone', async () => {

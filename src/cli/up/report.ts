@@ -16,6 +16,8 @@ export type ReportInput = {
   readonly traefikVersion: string
   /** Null: the agent does not answer. */
   readonly status: UpStatus | null
+  /** The command that asks the agent; null when it is not known how this program is called. */
+  readonly askAgent: string | null
   /** Empty without `--demo`. */
   readonly demo: readonly DemoRoute[]
   readonly sinceStartMs: number
@@ -46,7 +48,7 @@ export function summary({ status, place }: Pick<ReportInput, 'status' | 'place'>
 const pool = (name: string, ports: Pools['tcp']): string =>
   ports.size === 0 ? `no ${name} ports` : `${name} ${ports.text.replaceAll(',', ', ')}`
 
-function whatRuns({ ports, pools, traefikVersion, place }: ReportInput, paint: Paint): string[] {
+function whatRuns({ ports, pools, traefikVersion, place, askAgent }: ReportInput, paint: Paint): string[] {
   return [
     paint('bold', 'What runs where'),
     ...indent([
@@ -54,6 +56,7 @@ function whatRuns({ ports, pools, traefikVersion, place }: ReportInput, paint: P
       '  on all addresses of this machine; its API and dashboard are on loopback:',
       `  http://127.0.0.1:${ports.api}/dashboard/`,
       `Agent  http://127.0.0.1:${ports.admin}/status, /metrics (loopback)`,
+      ...(askAgent === null ? [] : [`  ${askAgent}`]),
       `  Upstreams on ${ALLOWED_UPSTREAMS.join(' and ')} are allowed here; an agent by itself refuses them.`,
       `Logs  ${place.agentLog}, ${place.traefikLog}`,
     ]),

@@ -2,6 +2,7 @@
  * What runs between the start and the end of `fairlead up`: the agent first, then Traefik, each started again when it ends, and somebody
  * who watches what becomes of the routes.
  */
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { SYSTEM_CLOCK } from '../../lib/clock.ts'
 import { type Io, painter } from '../io.ts'
@@ -69,6 +70,12 @@ const traefikEnvironment = ({ env }: Io): Environment =>
 // The build turns the endings of imports, not of this.
 const MAIN = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
 
+/** What a shell calls this program by, from the checkout and from the package. */
+const SCRIPT = fileURLToPath(new URL('../../../scripts/fairlead', import.meta.url))
+
+const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
 const seconds = (ms: number): string => `${ms / 1000} s`
 
 /** The further lines of a remedy stand below its first one. */
@@ -132,6 +139,7 @@ export function createSession(options: SessionOptions): Session {
     demo.every(({ key }) => status.routes.some(route => keyOf(route) === key && route.verdict === 'live'))
   const reportOf = (status: UpStatus | null) => ({
     ...{ place, editable, ports, pools, traefikVersion: program.version, status, demo },
+    askAgent: existsSync(SCRIPT) ? `${shellWord(SCRIPT)} status --config ${shellWord(place.agentFile)}` : null,
     sinceStartMs: clock.monotonic() - startedAtMs,
   })
 
