@@ -79,6 +79,11 @@ export type Provider = {
   readonly publish: (snapshot: Snapshot) => void
   /** Traefik's start time has changed: hold as long as it asks for again. */
   readonly resetHold: () => void
+  /**
+   * Answers held polls with the current body now, and further ones at once for so many milliseconds: a Traefik that is told to stop
+   * waits for them, and its clients with it. 0: hold again.
+   */
+  readonly pauseHolding: (ms: number) => void
   readonly stats: () => ProviderStats
 }
 
@@ -97,6 +102,7 @@ export function createProvider(options: ProviderOptions): Provider {
   let slowReaders = 0
   let starting: Promise<{ readonly port: number }> | null = null
   let stopped: Promise<void> | null = null
+  let noHoldUntilMs = Number.NEGATIVE_INFINITY
   const held = makeHeldPolls({
     nowMs,
     wallClock,
@@ -197,7 +203,7 @@ export function createProvider(options: ProviderOptions): Provider {
           currentHash: current?.hash ?? null,
           connectionHash: connection.servedHash,
           pipelined,
-          stopping: stopped !== null || unread,
+          stopping: stopped !== null || unread || nowMs() < noHoldUntilMs,
         })
         if (holdMs === null || verdict.holdMs === null) send(currentAnswer(), { last: false })
         else
@@ -282,6 +288,10 @@ export function createProvider(options: ProviderOptions): Provider {
       held.releaseAll({ last: false })
     },
     resetHold: held.reset,
+    pauseHolding(ms) {
+      noHoldUntilMs = nowMs() + ms
+      if (ms > 0) held.releaseAll({ last: false })
+    },
     stats() {
       const now = nowMs()
       const open = connections.all()
