@@ -25,7 +25,7 @@ import type { Notifier } from './notify.ts'
 import { createObserver, type Observer } from './observer.ts'
 import { createProvider, type Poll } from './provider.ts'
 import { createPublication } from './publication.ts'
-import { createReconciler, type StoredState } from './reconcile.ts'
+import { createReconciler, type StoredState, storedBodies } from './reconcile.ts'
 import type { Failpoint } from './snapshot-store.ts'
 import { createSnapshotStore } from './snapshot-store.ts'
 import { createSources } from './sources/sources.ts'
@@ -59,6 +59,8 @@ export type AgentOptions = {
   readonly failpoint?: (name: Failpoint) => void
   /** For tests alone: makes a body that Traefik refuses. */
   readonly tamper?: (config: DynamicConfig) => DynamicConfig
+  /** For tests alone: how long Traefik may take to apply a body. */
+  readonly applyDeadlineMs?: number
 }
 
 export type AgentPorts = { readonly provider: number; readonly admin: number }
@@ -143,6 +145,7 @@ export function createAgent(options: AgentOptions): Agent {
       onNack: () => metrics.nacked(),
       onApplied: ms => metrics.applied(ms),
       logger,
+      ...(options.applyDeadlineMs === undefined ? {} : { deadlineMs: options.applyDeadlineMs }),
     })
     lifecycle.onStop('publication', () => publication.stop())
     const { port: providerPort } = await provider.start()
@@ -231,9 +234,8 @@ export function createAgent(options: AgentOptions): Agent {
     }
 
     if (saved !== null) {
-      const { served, applied } = saved.state
       reconciler.restore(saved.state)
-      publication.restore(served, applied === null ? null : { ...applied, config: null })
+      publication.restore(storedBodies(saved.state))
       log.info({ savedAt: new Date(saved.savedAt).toISOString() }, 'the last configuration is served again')
     }
 

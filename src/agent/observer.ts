@@ -4,7 +4,7 @@
  *   every interval, after each poll on a new connection, after each body that it fetched -> read -> onChange
  *   after a new body was fetched: look for its beacon, densely at first, until it is there or the deadline is over
  *
- * A fault leaves the last picture for compiling (entry points do not change while Traefik runs) and is told to whoever judges: what was
+ * After a fault it is asked again soon, then ever more seldom, up to the interval. A fault leaves the last picture for compiling (entry points do not change while Traefik runs) and is told to whoever judges: what was
  * true a minute ago is no proof of now.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -22,6 +22,13 @@ export type Observation = {
   readonly settled: boolean
   /** From the moment at which a body was fetched to the moment at which its beacon was there, of the last one. */
   readonly lastApplyMs: number | null
+  /** When the last reading was asked for, by the clock that never jumps; null before the first. */
+  readonly lookedAtMs: number | null
+  /**
+   * Since when Traefik answers small questions at once, by the clock that never jumps; null while it does not. A Traefik that stood
+   * still has not had the time that went by meanwhile.
+   */
+  readonly answersSinceMs: number | null
 }
 
 export interface Observer {
@@ -55,6 +62,9 @@ const SETTLE_MS = 5_000
 const BEACON_FIRST_MS = 4
 const BEACON_LONGEST_MS = 250
 const BEACON_DEADLINE_MS = 60_000
+// Milliseconds are usual, also while it applies a large body.
+const SLOW_ANSWER_MS = 1_000
+const RETRY_FIRST_MS = 250
 
 export function createObserver(options: ObserverOptions): Observer {
   const { api, onChange, onRestart, intervalMs = INTERVAL_MS, now = Date.now, settleMs = SETTLE_MS } = options
@@ -67,7 +77,11 @@ export function createObserver(options: ObserverOptions): Observer {
   let firstSeenMs = 0
   let lastApplyMs: number | null = null
   let lastReadMs = 0
-  let awaited: { readonly hash: string; readonly since: number } | null = null
+  let answersSinceMs: number | null = null
+  let faults = 0
+  let lastFetched: string | null = null
+  let awaited: { readonly hash: string; readonly since: number; readonly measured: boolean } | null = null
+  let beaconWaitMs = BEACON_FIRST_MS
   let wake: AbortController = new AbortController()
   let kicked = false
   let running: Promise<void> = Promise.resolve()
@@ -83,11 +97,24 @@ export function createObserver(options: ObserverOptions): Observer {
 
   const settled = (): boolean => reading !== null && ageMs() >= settleMs
 
+  function lookFor(hash: string, measured: boolean): void {
+    awaited = { hash, since: performance.now(), measured }
+    beaconWaitMs = BEACON_FIRST_MS
+  }
+
+  /** A small question was answered, or was not. */
+  function answered(ok: boolean, tookMs: number): void {
+    if (!ok) answersSinceMs = null
+    else if (answersSinceMs === null || tookMs > SLOW_ANSWER_MS) answersSinceMs = performance.now()
+  }
+
   async function readOnce(): Promise<void> {
     const began = performance.now()
     const result = await api.read(signal)
     lastReadMs = performance.now() - began
+    answered(result.ok, result.ok ? result.value.askedAtMs - began : lastReadMs)
     if (!result.ok) {
+      faults += 1
       if (fault?.kind !== result.fault.kind)
         log.warn({ kind: result.fault.kind, detail: result.fault.message }, 'Traefik cannot be read')
       const isNew = fault === null || fault.kind !== result.fault.kind
@@ -95,8 +122,10 @@ export function createObserver(options: ObserverOptions): Observer {
       if (isNew) onChange()
       return
     }
-    if (fault !== null) log.info({ version: result.value.version }, 'Traefik is read again')
+    const isBack = fault !== null
+    if (isBack) log.info({ version: result.value.version }, 'Traefik is read again')
     fault = null
+    faults = 0
     const restarted = reading !== null && reading.startedAt !== result.value.startedAt
     const changed = reading !== null && reading.version !== result.value.version
     if (reading === null || restarted) {
@@ -105,6 +134,9 @@ export function createObserver(options: ObserverOptions): Observer {
     }
     reading = result.value
     readAt = now()
+    // What it was looking for before may be on its way still.
+    if ((restarted || isBack) && lastFetched !== null && !reading.runtime.beacons.includes(lastFetched))
+      lookFor(lastFetched, false)
     if (restarted) {
       log.info({ startedAt: reading.startedAt, version: reading.version }, 'Traefik has restarted')
       onRestart({ startedAtMs: Date.parse(reading.startedAt ?? '') || 0, changed })
@@ -113,15 +145,17 @@ export function createObserver(options: ObserverOptions): Observer {
     onChange()
   }
 
-  /** Until the beacon is there, it is overtaken by another body, or the deadline is over. */
+  /** Until the beacon is there, it is overtaken by another body, a reading is asked for, or the deadline is over. */
   async function awaitBeacon(): Promise<void> {
-    let waitMs = BEACON_FIRST_MS
-    while (awaited !== null) {
-      const { hash, since } = awaited
+    while (awaited !== null && !kicked) {
+      const { hash, since, measured } = awaited
+      const askedAtMs = performance.now()
       const result = await api.hasBeacon(hash, signal)
+      answered(result.ok, performance.now() - askedAtMs)
       if (awaited?.hash !== hash) continue
       if (result.ok && result.value) {
-        lastApplyMs = performance.now() - since
+        // The time of a Traefik that stood still says nothing of the next body.
+        if (measured && answersSinceMs !== null && answersSinceMs <= since) lastApplyMs = performance.now() - since
         awaited = null
         return
       }
@@ -129,20 +163,23 @@ export function createObserver(options: ObserverOptions): Observer {
         awaited = null
         return
       }
-      await delay(waitMs, undefined, { signal })
-      waitMs = Math.min(waitMs * 1.5, BEACON_LONGEST_MS)
+      await delay(beaconWaitMs, undefined, { signal })
+      beaconWaitMs = Math.min(beaconWaitMs * 1.5, BEACON_LONGEST_MS)
     }
+  }
+
+  function restMs(): number {
+    const jittered = Math.max(intervalMs, lastReadMs / MAX_DUTY) * (0.9 + 0.2 * Math.random())
+    if (faults > 0) return Math.min(jittered, RETRY_FIRST_MS * 2 ** Math.min(faults - 1, 16))
+    return reading === null || settledTold ? jittered : Math.min(jittered, Math.max(settleMs - ageMs(), 0) + 20)
   }
 
   /** Until something is to be done, or the interval is over. */
   async function rest(): Promise<void> {
     if (kicked || awaited !== null) return
-    const untilSettled =
-      reading !== null && !settledTold ? Math.max(settleMs - ageMs(), 0) + 20 : Number.POSITIVE_INFINITY
-    const longest = Math.max(intervalMs, lastReadMs / MAX_DUTY) * (0.9 + 0.2 * Math.random())
     wake = new AbortController()
     try {
-      await delay(Math.min(longest, untilSettled), undefined, { signal: AbortSignal.any([signal, wake.signal]) })
+      await delay(restMs(), undefined, { signal: wake.signal })
     } catch {
       // Woken, or stopped: the loop looks which.
     }
@@ -176,6 +213,7 @@ export function createObserver(options: ObserverOptions): Observer {
     },
     async stop() {
       aborter.abort()
+      wake.abort()
       await running
     },
     kick() {
@@ -183,9 +221,18 @@ export function createObserver(options: ObserverOptions): Observer {
       wake.abort()
     },
     fetched(hash) {
-      awaited = { hash, since: performance.now() }
+      lastFetched = hash
+      lookFor(hash, true)
       wake.abort()
     },
-    observation: () => ({ reading, readAt, fault, settled: settled(), lastApplyMs }),
+    observation: () => ({
+      reading,
+      readAt,
+      fault,
+      settled: settled(),
+      lastApplyMs,
+      lookedAtMs: reading?.askedAtMs ?? null,
+      answersSinceMs,
+    }),
   }
 }

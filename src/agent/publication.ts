@@ -4,14 +4,17 @@
  *   offer(target) -> published -> fetched (poll) -> beacon seen -> applied
  *                                               \-> none in time -> the last applied body, the oldest fields, a search -> refused routes
  *
+ * What Traefik has is read from its beacons, never assumed: of the bodies that were served lately, the newest one that it shows.
  * While it searches, newer targets wait: one that still holds the culprit would only be refused again.
  */
 import type { Logger } from 'pino'
 import { type AckAction, type AckFacts, type AckState, acknowledge, applyDeadlineMs } from '../core/acknowledge.ts'
+import { contentOf, findChanges, servedCandidates, withChanges } from '../core/changes.ts'
 import { type Candidate, keyOf } from '../core/conflicts.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
+import { standingOutcomes } from '../core/judge.ts'
 import type { Snapshot } from '../core/payload.ts'
-import { contentOf, type Plan, type Recompiled, type RefusedRoutes } from '../core/plan.ts'
+import type { Plan, Recompiled, RefusedRoutes } from '../core/plan.ts'
 import type { RouteKey } from '../core/problem.ts'
 import type { Observation } from './observer.ts'
 import type { ProviderStats } from './provider.ts'
@@ -23,12 +26,27 @@ export type Target = {
   readonly recompile: (candidates: readonly Candidate[], oldestFields: boolean) => Recompiled
 }
 
-/** A body that Traefik was seen to have applied. */
-export type Applied = {
+/** A body, and what it was made of. */
+export type Body = {
   readonly snapshot: Snapshot
+  /** The routes that are in it. */
   readonly candidates: readonly Candidate[]
   readonly revision: number | string
+  /** Null for a body of the run before this one. */
   readonly config: DynamicConfig | null
+}
+
+/** A body that Traefik was seen to have applied. */
+export type Applied = Body & {
+  /** Of the Traefik that took it: another one may refuse it. */
+  readonly version: string | null
+}
+
+/** What the run before this one left. */
+export type StoredBodies = {
+  readonly served: Omit<Body, 'config'>
+  /** The last that Traefik was seen to have applied; `served` when it is that one. */
+  readonly applied: Omit<Applied, 'config'> | null
 }
 
 export type PublicationOptions = {
@@ -46,6 +64,8 @@ export type PublicationOptions = {
   /** A target is applied, so many milliseconds after its publication. */
   readonly onApplied: (ms: number) => void
   readonly logger: Logger
+  /** For tests alone: how long an apply may take, instead of what `applyDeadlineMs` makes of it. */
+  readonly deadlineMs?: number
 }
 
 export type PublicationView = {
@@ -53,6 +73,7 @@ export type PublicationView = {
   readonly current: Snapshot | null
   /** Traefik has fetched it. */
   readonly polled: boolean
+  /** What the Traefik that runs now was last seen to have applied. */
   readonly applied: Applied | null
   readonly phase: AckState['phase']
   /** Milliseconds from the publication of the last target to its beacon. */
@@ -61,8 +82,8 @@ export type PublicationView = {
 
 export interface Publication {
   offer(target: Target): void
-  /** What the run before this one left: the body is served already. */
-  restore(served: Snapshot, applied: Applied | null): void
+  /** Serves what the run before this one has served. */
+  restore(stored: StoredBodies): void
   /** Traefik has fetched the body with this hash, at so many milliseconds since 1970. */
   fetched(hash: string, atMs: number): void
   /** Traefik was looked at, well or not. */
@@ -71,119 +92,184 @@ export interface Publication {
   restarted(since: { readonly startedAtMs: number; readonly changed: boolean }): void
   refused(): RefusedRoutes
   oldestFields(): boolean
+  /** The last body that a Traefik was seen to have applied, perhaps one that does not run any more: for the disk. */
+  lastGood(): Applied | null
   view(): PublicationView
   stop(): void
 }
+
+/** Bodies that Traefik may have while nobody has looked. */
+const KEPT_BODIES = 16
 
 export function createPublication(options: PublicationOptions): Publication {
   const { publish, observation, provider, look, onChange, onReplan, onNack, onApplied } = options
   const log = options.logger.child({ component: 'publication' })
   let target: Target | null = null
   let waiting: Target | null = null
-  let current: Snapshot | null = null
-  let publishedAtMs = 0
+  let current: Body | null = null
+  /** Of the last target that was served; null for what the run before this one has served. */
+  let publishedAtMs: number | null = null
   let fetchedAtMs: number | null = null
   /** `at` in milliseconds since 1970. */
   let lastFetch: { readonly hash: string; readonly at: number } | null = null
+  /** By hash, what was served since the body that Traefik was last seen to have, the newest last. */
+  let served: ReadonlyMap<string, Body> = new Map()
+  let good: Applied | null = null
+  /** `good` was seen in the Traefik process that runs now. */
+  let confirmed = false
+  /** Hash of the last target that was told to be applied. */
+  let told: string | null = null
   /** A body that Traefik refuses although no route of it can be told apart: it is not served again. */
   let stuck: string | null = null
-  let applied: Applied | null = null
   let state: AckState = { phase: 'steady' }
-  let trialCandidates: readonly Candidate[] = []
   let refused: RefusedRoutes = new Map()
   let oldest = false
   let oldestTried = false
+  /** It has been seen to wait for the answers of its polls. */
+  let holds = false
   let lastLiveMs: number | null = null
-  let lookedAtMs = 0
   let timer: NodeJS.Timeout | null = null
   let stopped = false
 
-  function serve(snapshot: Snapshot): void {
-    if (current?.hash !== snapshot.hash) fetchedAtMs = null
-    current = snapshot
-    publishedAtMs = performance.now()
-    publish(snapshot)
+  const bodyOf = ({ plan, revision }: Target): Body => ({
+    snapshot: plan.snapshot,
+    candidates: servedCandidates(plan.compiled.outcomes),
+    revision,
+    config: plan.compiled.config,
+  })
+
+  function serve(body: Body): void {
+    const { hash } = body.snapshot
+    const isNew = current?.snapshot.hash !== hash
+    current = body
+    // Last in the order, wherever it was before.
+    const others = [...served].filter(([other]) => other !== hash)
+    served = new Map([...others, [hash, body] as const].slice(-KEPT_BODIES))
+    if (good?.snapshot.hash === hash) good = { ...body, version: good.version }
+    if (!isNew) return
+    fetchedAtMs = null
+    if (provider().held > 0) holds = true
+    publish(body.snapshot)
   }
 
-  const byKey = (candidates: readonly Candidate[]): Map<RouteKey, Candidate> =>
-    new Map(candidates.map(candidate => [keyOf(candidate.route), candidate]))
-
-  function differing(): readonly RouteKey[] {
-    const wanted = byKey(target?.plan.candidates ?? [])
-    const had = byKey(applied?.candidates ?? [])
-    return [...new Set([...wanted.keys(), ...had.keys()])].filter(key => {
-      const [now, before] = [wanted.get(key), had.get(key)]
-      return now === undefined || before === undefined || contentOf(now) !== contentOf(before)
-    })
+  function serveTarget(next: Target): void {
+    if (next.plan.snapshot.hash !== current?.snapshot.hash) publishedAtMs = performance.now()
+    serve(bodyOf(next))
   }
 
-  /** The applied routes with some of the differing ones as the target has them. */
-  function mixed(keys: readonly RouteKey[]): readonly Candidate[] {
-    const wanted = byKey(target?.plan.candidates ?? [])
-    const mixture = byKey(applied?.candidates ?? [])
-    for (const key of keys) {
-      const candidate = wanted.get(key)
-      if (candidate === undefined) mixture.delete(key)
-      else mixture.set(key, candidate)
-    }
-    return [...mixture.values()]
+  const readable = (seen: Observation | null): seen is Observation & { reading: NonNullable<Observation['reading']> } =>
+    seen !== null && seen.fault === null && seen.reading !== null
+
+  /** Which of our bodies Traefik has. */
+  function recognise(): void {
+    const seen = observation()
+    if (!readable(seen)) return
+    const { beacons } = seen.reading.runtime
+    // Two beacons are there while entry points are being switched: the newer one counts.
+    const known = [...(good === null ? [] : [good]), ...served.values()]
+    const shown = known.findLast(body => beacons.includes(body.snapshot.hash))
+    if (shown === undefined) return
+    good = { ...shown, version: seen.reading.version }
+    confirmed = true
+    const hashes = [...served.keys()]
+    served = new Map([...served].slice(Math.max(hashes.indexOf(shown.snapshot.hash), 0)))
   }
+
+  /** A body that this Traefik is known to take. */
+  function usable(): Applied | null {
+    return good !== null && (confirmed || good.version === observation()?.reading?.version) ? good : null
+  }
+
+  /** The routes that Traefik has: of a body that nobody here knows, those that stand in it as they should. */
+  function had(): readonly Candidate[] {
+    const known = usable()
+    if (known !== null) return known.candidates
+    const runtime = observation()?.reading?.runtime
+    if (target === null || runtime === undefined) return []
+    const { outcomes, config } = target.plan.compiled
+    return servedCandidates(standingOutcomes(outcomes, config, runtime))
+  }
+
+  const wanted = (): readonly Candidate[] => (target === null ? [] : servedCandidates(target.plan.compiled.outcomes))
 
   function deadlineMs(): number {
-    const { pollGapMs, held } = provider()
-    return applyDeadlineMs({
-      lastApplyMs: observation()?.lastApplyMs ?? null,
-      bodyBytes: current?.body.length ?? 0,
-      pollGapMs,
-      held: held > 0,
-    })
+    const { pollGapMs } = provider()
+    return (
+      options.deadlineMs ??
+      applyDeadlineMs({
+        lastApplyMs: observation()?.lastApplyMs ?? null,
+        bodyBytes: current?.snapshot.body.length ?? 0,
+        pollGapMs,
+        held: holds,
+      })
+    )
+  }
+
+  /** For how long Traefik has had the body and the time to apply it; null when no look has shown yet what became of it. */
+  function fetchedForMs(seen: Observation): number | null {
+    const { lookedAtMs, answersSinceMs } = seen
+    if (fetchedAtMs === null || lookedAtMs === null || lookedAtMs < fetchedAtMs) return null
+    return Math.max(lookedAtMs - Math.max(fetchedAtMs, answersSinceMs ?? lookedAtMs), 0)
   }
 
   function facts(): AckFacts {
     const seen = observation()
-    const readable = seen !== null && seen.fault === null && seen.reading !== null
-    const hash = current?.hash ?? ''
+    const canRead = readable(seen)
     return {
-      readable,
-      beacon: readable && (seen.reading?.runtime.beacons.includes(hash) ?? false),
-      // What a look has shown that came after the fetch: an older one proves nothing.
-      fetchedForMs: fetchedAtMs === null || lookedAtMs < fetchedAtMs ? null : lookedAtMs - fetchedAtMs,
+      readable: canRead,
+      beacon: canRead && current !== null && seen.reading.runtime.beacons.includes(current.snapshot.hash),
+      fetchedForMs: canRead ? fetchedForMs(seen) : null,
       deadlineMs: deadlineMs(),
-      differing,
+      changes: () => findChanges(had(), wanted()),
       oldestDiffers: () =>
         target !== null &&
         !oldest &&
         !oldestTried &&
         target.recompile(target.plan.candidates, true).snapshot.hash !== target.plan.snapshot.hash,
-      hasApplied: applied !== null,
+      hasApplied: usable() !== null,
     }
   }
 
-  function markApplied(of: Target, snapshot: Snapshot): void {
-    const isNew = applied?.snapshot.hash !== snapshot.hash
-    applied = { snapshot, candidates: of.plan.candidates, revision: of.revision, config: of.plan.compiled.config }
-    if (!isNew) return
+  function tellApplied({ plan, revision }: Target): void {
+    if (told === plan.snapshot.hash) return
+    told = plan.snapshot.hash
+    if (publishedAtMs === null) return
     lastLiveMs = performance.now() - publishedAtMs
     onApplied(lastLiveMs)
-    log.debug(
-      { hash: snapshot.hash.slice(0, 12), revision: of.revision, ms: Math.round(lastLiveMs) },
-      'configuration is applied',
-    )
+    log.debug({ hash: told.slice(0, 12), revision, ms: Math.round(lastLiveMs) }, 'configuration is applied')
   }
 
   function refuse(keys: readonly RouteKey[]): void {
-    const wanted = byKey(target?.plan.candidates ?? [])
-    const had = byKey(applied?.candidates ?? [])
-    const next = new Map(refused)
-    for (const key of keys) {
-      const candidate = wanted.get(key)
-      if (candidate !== undefined) next.set(key, { content: contentOf(candidate), former: had.get(key) ?? null })
+    if (target === null) return
+    const before = new Map(had().map(candidate => [keyOf(candidate.route), candidate]))
+    const known = new Set(target.plan.compiled.outcomes.map(({ key }) => key))
+    const next = new Map([...refused].filter(([key]) => known.has(key)))
+    for (const candidate of wanted()) {
+      const key = keyOf(candidate.route)
+      if (keys.includes(key)) next.set(key, { content: contentOf(candidate), former: before.get(key) ?? null })
     }
     refused = next
-    if (keys.length === 0) stuck = target?.plan.snapshot.hash ?? null
+    if (keys.length === 0) {
+      stuck = target.plan.snapshot.hash
+      log.error({ hash: stuck.slice(0, 12) }, 'Traefik refuses a configuration, and no route of it is the reason')
+      return
+    }
     log.error(
       { routes: keys.slice(0, 20), count: keys.length },
       'Traefik refuses routes; the rest goes on without them',
+    )
+  }
+
+  function serveApplied(): void {
+    const known = usable()
+    if (known !== null) serve(known)
+  }
+
+  function nack(): void {
+    onNack()
+    log.error(
+      { hash: current?.snapshot.hash.slice(0, 12), goesOnWith: usable()?.snapshot.hash.slice(0, 12) ?? null },
+      'Traefik has fetched a configuration and does not show it',
     )
   }
 
@@ -193,20 +279,18 @@ export function createPublication(options: PublicationOptions): Publication {
       case 'none':
         return
       case 'applied':
-        if (current?.hash === target.plan.snapshot.hash) markApplied(target, target.plan.snapshot)
+        if (current?.snapshot.hash === target.plan.snapshot.hash) tellApplied(target)
         return
       case 'serve-applied':
-        onNack()
-        log.error(
-          { hash: current?.hash.slice(0, 12) },
-          'Traefik has fetched a configuration and does not show it; the last good one is served again',
-        )
-        if (applied !== null) serve(applied.snapshot)
+        serveApplied()
         return
-      case 'serve-oldest':
+      case 'serve-oldest': {
         oldestTried = true
-        serve(target.recompile(target.plan.candidates, true).snapshot)
+        const { snapshot, compiled } = target.recompile(target.plan.candidates, true)
+        const candidates = servedCandidates(compiled.outcomes)
+        serve({ snapshot, candidates, revision: target.revision, config: compiled.config })
         return
+      }
       case 'applied-oldest':
         oldest = true
         log.warn(
@@ -215,10 +299,13 @@ export function createPublication(options: PublicationOptions): Publication {
         )
         resume()
         return
-      case 'serve-trial':
-        trialCandidates = mixed(action.keys)
-        serve(target.recompile(trialCandidates, false).snapshot)
+      case 'serve-trial': {
+        const { snapshot, compiled } = target.recompile(withChanges(had(), wanted(), action.keys), false)
+        const candidates = servedCandidates(compiled.outcomes)
+        log.info({ changes: action.keys.length, of: wanted().length }, 'looking for what Traefik refuses')
+        serve({ snapshot, candidates, revision: good?.revision ?? '', config: compiled.config })
         return
+      }
       case 'refuse':
         refuse(action.keys)
         resume()
@@ -239,36 +326,38 @@ export function createPublication(options: PublicationOptions): Publication {
     if (timer !== null) clearTimeout(timer)
     timer = null
     if (stopped || current === null || target === null) return
-    const before = state
     const known = facts()
-    // A trial that Traefik has taken is what it has from now on, whatever comes after.
-    if (before.phase === 'trial' && known.readable && known.beacon && known.fetchedForMs !== null) {
-      const { compiled, snapshot } = target.recompile(trialCandidates, false)
-      applied = {
-        snapshot,
-        candidates: trialCandidates,
-        revision: applied?.revision ?? target.revision,
-        config: compiled.config,
-      }
+    const isStuck = current.snapshot.hash === stuck && !known.beacon
+    if (!isStuck) {
+      const step = acknowledge(state, known)
+      if (state.phase === 'steady' && step.action.kind !== 'none' && step.action.kind !== 'applied') nack()
+      state = step.state
+      act(step.action)
     }
-    const step = acknowledge(before, known)
-    state = step.state
-    act(step.action)
     onChange()
-    schedule()
+    if (!isStuck) schedule()
   }
 
   /** A look at the deadline: only a look tells that a beacon is not there. */
   function schedule(): void {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    const settled = state.phase === 'steady' && applied !== null && applied.snapshot.hash === current?.hash
-    if (stopped || fetchedAtMs === null || settled || observation() === null) return
-    const left = fetchedAtMs + deadlineMs() - performance.now()
+    const seen = observation()
+    const settled = state.phase === 'steady' && confirmed && good?.snapshot.hash === current?.snapshot.hash
+    // While it cannot be read, the observer asks again by itself.
+    if (stopped || fetchedAtMs === null || settled || !readable(seen)) return
+    const left = Math.max(fetchedAtMs, seen.answersSinceMs ?? 0) + deadlineMs() - performance.now()
     timer = setTimeout(() => {
       look()
       schedule()
     }, Math.max(left, 0) + 100)
+  }
+
+  function take(next: Target): void {
+    if (next.plan.snapshot.hash !== target?.plan.snapshot.hash) oldestTried = false
+    target = next
+    if (next.plan.snapshot.hash === stuck && usable() !== null) serveApplied()
+    else serveTarget(next)
   }
 
   return {
@@ -277,32 +366,26 @@ export function createPublication(options: PublicationOptions): Publication {
         waiting = next
         return
       }
-      if (next.plan.snapshot.hash !== target?.plan.snapshot.hash) oldestTried = false
-      target = next
-      if (next.plan.snapshot.hash === stuck) {
-        if (applied !== null && current?.hash !== applied.snapshot.hash) serve(applied.snapshot)
-        return
-      }
-      if (current?.hash !== next.plan.snapshot.hash) serve(next.plan.snapshot)
+      take(next)
       evaluate()
     },
-    restore(served, before) {
-      applied = before
-      serve(served)
+    restore({ served: before, applied }) {
+      good = applied === null ? null : { ...applied, config: null }
+      serve({ ...before, config: null })
     },
     fetched(hash, atMs) {
       lastFetch = { hash, at: atMs }
-      if (hash === current?.hash && fetchedAtMs === null) fetchedAtMs = performance.now()
+      if (hash === current?.snapshot.hash && fetchedAtMs === null) fetchedAtMs = performance.now()
       evaluate()
     },
     observed() {
-      lookedAtMs = performance.now()
+      if (provider().held > 0) holds = true
+      recognise()
       evaluate()
     },
     restarted({ startedAtMs, changed }) {
-      // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
-      fetchedAtMs =
-        lastFetch !== null && lastFetch.hash === current?.hash && lastFetch.at >= startedAtMs ? performance.now() : null
+      confirmed = false
+      holds = false
       state = { phase: 'steady' }
       if (changed) {
         stuck = null
@@ -310,20 +393,21 @@ export function createPublication(options: PublicationOptions): Publication {
         oldest = false
         oldestTried = false
       }
+      // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
+      const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
+      fetchedAtMs = isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs ? performance.now() : null
       const next = waiting ?? target
       waiting = null
-      if (next !== null) {
-        target = next
-        serve(next.plan.snapshot)
-      }
+      if (next !== null) take(next)
       if (changed) onReplan()
     },
     refused: () => refused,
     oldestFields: () => oldest,
+    lastGood: () => good,
     view: () => ({
-      current,
-      polled: current !== null && lastFetch?.hash === current.hash,
-      applied,
+      current: current?.snapshot ?? null,
+      polled: current !== null && lastFetch?.hash === current.snapshot.hash,
+      applied: confirmed ? good : null,
       phase: state.phase,
       lastLiveMs,
     }),

@@ -9,6 +9,8 @@
 import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
 import type { Certificate } from '../core/certificate.ts'
+import { servedCandidates } from '../core/changes.ts'
+import type { Candidate } from '../core/conflicts.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { canonicalJson, contentHash } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
@@ -19,7 +21,7 @@ import { makePlan, type Plan, type PlanInput, type PlanSource, planFrame, recomp
 import type { RevisionMark } from '../core/revision-order.ts'
 import type { CrashMarker } from './crash-marker.ts'
 import type { Guards, StoredGuard } from './guards.ts'
-import type { Applied, Publication } from './publication.ts'
+import type { Applied, Publication, StoredBodies } from './publication.ts'
 import type { SaveResult } from './snapshot-store.ts'
 import type { SourceName, SourceReading, SourceStatus } from './sources/source.ts'
 
@@ -28,8 +30,10 @@ export type StoredState = {
   readonly served: Snapshot
   /** The revision label of `served`. */
   readonly revision: number | string
-  /** The last body that Traefik was seen to have applied, when it is not `served`. */
-  readonly applied: Omit<Applied, 'config'> | null
+  /** The routes that are in `served`. */
+  readonly routes: readonly Candidate[]
+  /** The last body that Traefik was seen to have applied; its snapshot is left out when it is `served`. */
+  readonly applied: (Omit<Applied, 'config' | 'snapshot'> & { readonly snapshot: Snapshot | null }) | null
   readonly readings: { readonly [name in SourceName]?: SourceReading }
   readonly guards: { readonly [name in SourceName]?: StoredGuard }
   /** That a source does not name any more, for its routes that the guard holds. */
@@ -107,20 +111,36 @@ export function revisionLabel(statuses: readonly SourceStatus[]): number | strin
   return reading('control-plane')?.revision ?? reading('files')?.revision ?? ''
 }
 
-type Memory = Omit<StoredState, 'served' | 'revision'>
+type Memory = Omit<StoredState, 'served' | 'revision' | 'routes'>
 
 /** Says whether there is something new to save; a reading is known by its content. */
 const memoryKey = ({ readings, applied, ...rest }: Memory): string =>
   canonicalJson([
     Object.entries(readings).map(([name, reading]) => [name, reading.contentHash, reading.revision, reading.removed]),
-    applied?.snapshot.hash ?? null,
+    applied === null ? null : [applied.snapshot?.hash ?? null, applied.version],
     rest,
   ])
+
+function storedApplied(good: Applied | null, served: Snapshot): StoredState['applied'] {
+  if (good === null) return null
+  const { snapshot, candidates, revision, version } = good
+  return { snapshot: snapshot.hash === served.hash ? null : snapshot, candidates, revision, version }
+}
+
+/** What the run before this one has left, for the publication. */
+export function storedBodies({ served, routes, revision, applied }: StoredState): StoredBodies {
+  return {
+    served: { snapshot: served, candidates: routes, revision },
+    applied: applied === null ? null : { ...applied, snapshot: applied.snapshot ?? served },
+  }
+}
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { guards, publication, now = Date.now } = options
   const log = options.logger.child({ component: 'reconcile' })
   let round: Round | null = null
+  /** When the last new body was, by the clock that never jumps. */
+  let offeredAtMs: number | null = null
   let waiting: Waiting | null = null
   let firstSeen: FirstSeen = {}
   /** Those that went out last, of each source. */
@@ -224,12 +244,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     lastObserved = view.observed ?? lastObserved
     const revision = revisionLabel(statuses)
     for (const name of plan.compiled.entryPoints) everServed.add(name)
-    const { applied } = publication.view()
     const memory: Memory = {
-      applied:
-        applied === null || applied.snapshot.hash === plan.snapshot.hash
-          ? null
-          : { snapshot: applied.snapshot, candidates: applied.candidates, revision: applied.revision },
+      applied: storedApplied(publication.lastGood(), plan.snapshot),
       readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
       guards: guards.stored(),
       heldCertificates,
@@ -243,7 +259,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     let saved = !isNew && key === savedKey
     if (!saved) {
       // A new body is on the disk before Traefik sees it, so that no restart goes back behind what it has. A full disk stops nothing.
-      saved = (await options.save({ served: plan.snapshot, revision, ...memory })).ok
+      const routes = servedCandidates(plan.compiled.outcomes)
+      saved = (await options.save({ served: plan.snapshot, revision, routes, ...memory })).ok
       if (saved) savedKey = key
     }
     if (stopped) return
@@ -258,6 +275,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         },
         'new configuration',
       )
+    if (isNew) offeredAtMs = performance.now()
     const frame = planFrame(input)
     publication.offer({
       plan,
@@ -269,6 +287,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     await marker?.done(attempt)
   }
 
+  /** The pause is one between two bodies: a change that comes long after the last one does not wait. */
+  const pauseLeftMs = (): number =>
+    offeredAtMs === null ? 0 : Math.max(offeredAtMs + options.pauseMs() - performance.now(), 0)
+
   async function run(): Promise<void> {
     while (dirty && !stopped) {
       dirty = false
@@ -278,7 +300,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         // The core is total; should it throw all the same, what is served goes on being served.
         log.error({ err: error }, 'a round failed; the last configuration goes on')
       }
-      const pause = options.pauseMs()
+      const pause = pauseLeftMs()
       if (dirty && pause > 0) {
         pauseTimer = setTimeout(start, pause)
         return
@@ -298,7 +320,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function request(): void {
     dirty = true
     if (stopped || running !== null || pauseTimer !== null) return
-    const pause = options.pauseMs()
+    const pause = pauseLeftMs()
     if (pause > 0) pauseTimer = setTimeout(start, pause)
     else start()
   }

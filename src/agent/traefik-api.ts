@@ -26,6 +26,8 @@ export type TraefikReading = {
   readonly startedAt: string | null
   readonly entryPoints: readonly ObservedEntryPoint[]
   readonly runtime: ObservedRuntime
+  /** When the runtime was asked for, by the clock that never jumps: what it shows is not older. */
+  readonly askedAtMs: number
 }
 
 export type ApiResult<T> =
@@ -73,22 +75,30 @@ export function createTraefikApi({ url, timeoutMs = 5_000, maxBytes = MAX_BYTES 
   const where = new URL(url).host
 
   async function get(path: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    signal.throwIfAborted()
+    // Not AbortSignal.any: each one leaves some 200 bytes behind (measured on Node 24).
+    const aborter = new AbortController()
+    const abort = () => aborter.abort()
+    signal.addEventListener('abort', abort, { once: true })
+    const timer = setTimeout(abort, timeoutMs)
     try {
       const { statusCode, body } = await request(`${url}${path}`, {
         dispatcher,
-        signal: deadline,
+        signal: aborter.signal,
         headers: { accept: '*/*' },
       })
       return { status: statusCode, text: await body.text() }
     } catch (error) {
       signal.throwIfAborted()
       const code = codeOf(error)
-      if (deadline.aborted || code === 'UND_ERR_CONNECT_TIMEOUT')
+      if (aborter.signal.aborted || code === 'UND_ERR_CONNECT_TIMEOUT')
         throw new ApiFault('timeout', `Traefik's API at ${where} did not answer within ${timeoutMs} ms`)
       if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
         throw new ApiFault('too-large', `Traefik's API at ${where} answered more than ${maxBytes} bytes`)
       throw new ApiFault('unreachable', `Traefik's API at ${where} cannot be reached${code === '' ? '' : ` (${code})`}`)
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
     }
   }
 
@@ -126,8 +136,9 @@ export function createTraefikApi({ url, timeoutMs = 5_000, maxBytes = MAX_BYTES 
       asResult(async () => {
         const { version, startedAt } = await getParsed('/api/version', parseTraefikVersion, signal)
         const entryPoints = await getParsed(ENTRY_POINTS_PATH, parseEntryPoints, signal)
+        const askedAtMs = performance.now()
         const runtime = await getParsed('/api/rawdata', parseRawdata, signal)
-        return { version, startedAt, entryPoints, runtime }
+        return { version, startedAt, entryPoints, runtime, askedAtMs }
       }),
     hasBeacon: (hash, signal) =>
       asResult(async () => {

@@ -11,6 +11,7 @@
  * A pure step: facts in, the next state and what to serve out. Traefik stores the hash of a body before it decodes it: a refused one is
  * refused once and then passed over in silence, and it goes on with what it had. So nothing is lost while this takes its time.
  */
+import type { Change } from './changes.ts'
 import type { RouteKey } from './problem.ts'
 import { afterTrial, nextTrial, type Search, startSearch } from './search.ts'
 
@@ -29,8 +30,8 @@ export type AckFacts = {
   readonly fetchedForMs: number | null
   /** How long an apply may take. */
   readonly deadlineMs: number
-  /** The routes that differ between the target and what is applied. */
-  readonly differing: () => readonly RouteKey[]
+  /** What differs between the target and what is applied. */
+  readonly changes: () => readonly Change[]
   /** Whether the oldest fields would make another body than the one that was refused. */
   readonly oldestDiffers: () => boolean
   /** There is a body that this Traefik is known to have applied, or none at all: then the search starts from the tombstones. */
@@ -64,7 +65,7 @@ function trial(search: Search): AckStep {
 function afterRestore(next: 'oldest' | 'search', facts: AckFacts): AckStep {
   return next === 'oldest'
     ? { state: { phase: 'oldest' }, action: { kind: 'serve-oldest' } }
-    : trial(startSearch(facts.differing()))
+    : trial(startSearch(facts.changes()))
 }
 
 export function acknowledge(state: AckState, facts: AckFacts): AckStep {
@@ -88,7 +89,7 @@ export function acknowledge(state: AckState, facts: AckFacts): AckStep {
       return overdue
         ? facts.hasApplied
           ? { state: { phase: 'restoring', next: 'search' }, action: { kind: 'serve-applied' } }
-          : trial(startSearch(facts.differing()))
+          : trial(startSearch(facts.changes()))
         : stay(state)
     case 'trial':
       if (!beacon && !overdue) return stay(state)

@@ -16,6 +16,7 @@ import type {
 } from './dynamic-config.ts'
 import type { ObservedRouter, ObservedRuntime, ObservedService } from './observed.ts'
 import { type Problem, type Protocol, printable, type RouteKey } from './problem.ts'
+import { NO_PLACE, placeOf, type RoutePlace } from './route-place.ts'
 import { REASONS, type ReasonCode, type Verdict } from './verdict.ts'
 
 export type Evidence =
@@ -25,7 +26,8 @@ export type Evidence =
   | { readonly kind: 'fault'; readonly message: string }
   | { readonly kind: 'read'; readonly runtime: ObservedRuntime }
 
-export type RouteVerdict = {
+/** Where clients reach the route is null for one that was refused before it was read. */
+export type RouteVerdict = RoutePlace & {
   readonly id: string
   readonly protocol: Protocol
   readonly verdict: Verdict
@@ -104,6 +106,16 @@ function standing(outcome: RouteOutcome, config: DynamicConfig, runtime: Runtime
     : { reason: 'NOT_YET_APPLIED', message: `Traefik does not show ${missing} as it is served` }
 }
 
+/** Those that Traefik has just as they were compiled. */
+export function standingOutcomes(
+  outcomes: readonly RouteOutcome[],
+  config: DynamicConfig,
+  runtime: ObservedRuntime,
+): readonly RouteOutcome[] {
+  const index = indexed(runtime)
+  return outcomes.filter(outcome => outcome.problem === null && standing(outcome, config, index) === null)
+}
+
 function backendsDown(outcome: RouteOutcome, runtime: Runtime): Finding | null {
   const { protocol } = outcome.candidate.route
   const services = outcome.services.flatMap(name => runtime.services.get(`${protocol}/${name}`) ?? [])
@@ -163,6 +175,7 @@ function rejectedVerdicts(rejected: readonly Problem[]): RouteVerdict[] {
     seen.add(key)
     return [
       {
+        ...NO_PLACE,
         id: routeId ?? '(no id)',
         protocol,
         verdict: REASONS[code].verdict,
@@ -185,6 +198,7 @@ export function judge({ outcomes, rejected, config, polled, evidence, held }: Ju
     const why = outcome.problem === null ? held.get(outcome.key) : undefined
     const { reason, message, remedy }: Finding = why === undefined ? found : { reason: 'MASS_REMOVAL', message: why }
     return {
+      ...placeOf(route),
       id: route.id,
       protocol: route.protocol,
       verdict: REASONS[reason].verdict,

@@ -4,6 +4,7 @@
  *   readings -> merge (expiry, first-seen claims) -> without what Traefik refused -> compile -> snapshot
  */
 import type { NodeSettings } from './admit.ts'
+import { contentOf } from './changes.ts'
 import { type Compiled, compile, type RouteOutcome } from './compile.ts'
 import { type Candidate, keyOf } from './conflicts.ts'
 import type { DynamicConfig } from './dynamic-config.ts'
@@ -65,8 +66,6 @@ export type PlanFrame = Pick<PlanInput, 'node' | 'view' | 'oldestFields' | 'tamp
   readonly certificates: readonly Certificate[]
   readonly challengeUrl: string | null
 }
-
-export const contentOf = (candidate: Candidate): string => canonicalJson(candidate.route)
 
 export function recompile(candidates: readonly Candidate[], frame: PlanFrame): Recompiled {
   const { node, view, oldestFields, certificates, challengeUrl, tamper = config => config } = frame

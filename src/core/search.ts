@@ -1,79 +1,66 @@
 /**
- * Which routes make Traefik refuse a body: a search by halves over the routes that differ from what it has applied.
+ * Which changes make Traefik refuse a body: a search by halves over what differs from the body that it has applied.
  *
- * Each trial is the applied body and some of the differing routes, so none drops a live one. What a trial gets through stays in for good.
- * A refused trial costs Traefik's backoff, so there is a limit: what is left when it is reached is refused together.
+ *   guilty (together refused) -> try the first half: taken -> the other half is guilty; refused -> it is guilty, the other half is put by
+ *   one change left           -> a culprit, without a trial
+ *   nobody guilty any more    -> try all that was put by, at once
+ *
+ * Each trial is the applied body and some of the changes, so none drops a live route. What a trial gets through stays in for good.
+ * A refused trial costs Traefik's backoff, so there is a limit, enough for two culprits: what is left when it is reached is refused together.
  */
+import type { Change } from './changes.ts'
 import type { RouteKey } from './problem.ts'
 
 export type Search = {
-  /** Groups that are still to be judged, the next one first. */
-  readonly groups: readonly Group[]
-  /** Taken by Traefik. */
+  /** Together they are refused. */
+  readonly guilty: readonly Change[]
+  /** Nothing is known of these. */
+  readonly putBy: readonly Change[]
   readonly taken: readonly RouteKey[]
   readonly refused: readonly RouteKey[]
   readonly trialsLeft: number
 }
 
-type Group = {
-  readonly keys: readonly RouteKey[]
-  /** Known to hold a culprit: it is split without a trial. */
-  readonly guilty: boolean
-  /** The first half of a guilty group: when Traefik takes it, the other half, which follows, is guilty. */
-  readonly acquitsAtTheCostOfNext: boolean
-}
-
 /** At most 2 log2(n) + 4 trials. */
-const trialsFor = (count: number): number => (count === 0 ? 0 : Math.ceil(2 * Math.log2(count)) + 4)
+const trialsFor = (count: number): number => Math.floor(2 * Math.log2(count) + 4)
 
-/** Splits guilty groups until the next one is worth a trial; a guilty group of one is a culprit without a trial. */
+/** A guilty group of one is a culprit without a trial, and where no trial is left all are. */
 function settle(search: Search): Search {
-  const [first, ...rest] = search.groups
-  if (first === undefined || !first.guilty) return search
-  const { keys } = first
-  const [only] = keys
-  if (keys.length === 1 && only !== undefined)
-    return settle({ ...search, groups: rest, refused: [...search.refused, only] })
-  const middle = Math.ceil(keys.length / 2)
-  const half = (of: readonly RouteKey[], isFirst: boolean): Group => ({
-    keys: of,
-    guilty: false,
-    acquitsAtTheCostOfNext: isFirst,
-  })
-  return { ...search, groups: [half(keys.slice(0, middle), true), half(keys.slice(middle), false), ...rest] }
+  const { guilty, putBy, refused, trialsLeft } = search
+  if (trialsLeft === 0)
+    return { ...search, guilty: [], putBy: [], refused: [...refused, ...guilty.flat(), ...putBy.flat()].sort() }
+  return guilty.length === 1 ? { ...search, guilty: [], refused: [...refused, ...guilty.flat()].sort() } : search
 }
 
-/** @param keys the routes that differ between the refused body and the applied one; together they are known to be refused */
-export function startSearch(keys: readonly RouteKey[]): Search {
-  if (keys.length === 0) return { groups: [], taken: [], refused: [], trialsLeft: 0 }
-  const group = { keys: [...keys].sort(), guilty: true, acquitsAtTheCostOfNext: false }
-  return settle({ groups: [group], taken: [], refused: [], trialsLeft: trialsFor(keys.length) })
+/** @param changes what differs between the refused body and the applied one; together they are known to be refused */
+export function startSearch(changes: readonly Change[]): Search {
+  const empty = { putBy: [], taken: [], refused: [] }
+  return changes.length === 0
+    ? { ...empty, guilty: [], trialsLeft: 0 }
+    : settle({ ...empty, guilty: changes, trialsLeft: trialsFor(changes.length) })
 }
 
-/** The routes of the next trial on top of the applied body, those that were taken before included; null when the search is over. */
-export function nextTrial(search: Search): readonly RouteKey[] | null {
-  const [first] = search.groups
-  return first === undefined || search.trialsLeft === 0 ? null : [...search.taken, ...first.keys]
+const firstHalf = (group: readonly Change[]): readonly Change[] => group.slice(0, Math.ceil(group.length / 2))
+
+/** The keys of the next trial on top of the applied body, those that were taken before included; null when the search is over. */
+export function nextTrial({ guilty, putBy, taken }: Search): readonly RouteKey[] | null {
+  const tried = guilty.length > 0 ? firstHalf(guilty) : putBy
+  return tried.length === 0 ? null : [...taken, ...tried.flat()]
 }
 
-/** After a trial of the first group. */
+/** @param accepted whether Traefik has taken the trial that `nextTrial` named */
 export function afterTrial(search: Search, accepted: boolean): Search {
-  const [first, second, ...rest] = search.groups
-  if (first === undefined) return search
-  const trialsLeft = search.trialsLeft - 1
-  const others =
-    second === undefined
-      ? []
-      : [accepted && first.acquitsAtTheCostOfNext ? { ...second, guilty: true } : second, ...rest]
-  const next = settle(
+  const { guilty, putBy, taken } = search
+  const next = { ...search, trialsLeft: search.trialsLeft - 1 }
+  if (guilty.length === 0)
+    return settle(
+      accepted ? { ...next, putBy: [], taken: [...taken, ...putBy.flat()] } : { ...next, putBy: [], guilty: putBy },
+    )
+  const half = firstHalf(guilty)
+  const other = guilty.slice(half.length)
+  return settle(
     accepted
-      ? { ...search, groups: others, taken: [...search.taken, ...first.keys], trialsLeft }
-      : {
-          ...search,
-          groups: [{ keys: first.keys, guilty: true, acquitsAtTheCostOfNext: false }, ...others],
-          trialsLeft,
-        },
+      ? { ...next, guilty: other, taken: [...taken, ...half.flat()] }
+      : { ...next, guilty: half, putBy: [...putBy, ...other] },
   )
-  if (next.trialsLeft > 0 || next.groups.length === 0) return next
-  return { ...next, groups: [], refused: [...next.refused, ...next.groups.flatMap(group => group.keys)].sort() }
 }

@@ -9,7 +9,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
-import { type Agent, createAgent } from '../../src/agent/agent.ts'
+import { type Agent, type AgentOptions, createAgent } from '../../src/agent/agent.ts'
 import { parseAgentConfig } from '../../src/agent/config.ts'
 import type { StatusView } from '../../src/agent/status-view.ts'
 import type { Verdict } from '../../src/core/verdict.ts'
@@ -25,6 +25,14 @@ export type RigOptions = Omit<StartTraefikOptions, 'endpoint'> & {
   readonly api?: boolean
   /** Traefik sends it, and the agent asks for it: it stands in the file of `rig.tokenFile`. */
   readonly token?: string
+  /** What Traefik sends instead. */
+  readonly traefikToken?: string
+  /** What the agent reads Traefik from, instead of the API of `rig.traefik`. */
+  readonly apiUrl?: (traefik: TestTraefik) => string | Promise<string>
+  /** Address of a control plane: the source in place of the folder of files. */
+  readonly controlPlane?: string
+  /** Over what the rig gives to `createAgent`; asked at each start. */
+  readonly options?: () => Partial<AgentOptions>
   /** Merged into the settings of the agent at the top level; `sources` in place of the folder of files. */
   readonly settings?: Readonly<Record<string, unknown>>
   /** Files that are there before the agent starts. */
@@ -53,6 +61,7 @@ export type Rig = {
   write(name: string, lists: Lists): Promise<void>
   remove(name: string): Promise<void>
   status(): StatusView
+  accept(hash: string | null): readonly string[]
   /** Waits until the route (`tcp/pg`) has the verdict, and gives its row. */
   verdict(key: string, verdict: Verdict, timeoutMs?: number): Promise<RouteStatus>
   /** Waits until Traefik shows the body that is served for the state that the agent has read last. */
@@ -62,7 +71,7 @@ export type Rig = {
 }
 
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const { api = true, settings = {}, files = {}, agent: withAgent = true, ...traefikOptions } = options
+  const { api = true, settings = {}, files = {}, agent: withAgent = true, controlPlane, ...traefikOptions } = options
   const folder = await tempFolder()
   const routesFolder = join(folder, 'routes.d')
   await mkdir(routesFolder, { mode: 0o755 })
@@ -71,16 +80,25 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const providerPort = await freePort('tcp')
   const adminPort = await freePort('tcp')
   const endpoint = `http://127.0.0.1:${providerPort}/traefik?hold=25s`
-  const traefik = await startTraefik({ ...traefikOptions, endpoint })
+  const traefikToken = options.traefikToken ?? options.token
+  const traefik = await startTraefik({
+    ...traefikOptions,
+    endpoint,
+    ...(traefikToken === undefined ? {} : { token: traefikToken }),
+  })
+  const apiUrl = (await options.apiUrl?.(traefik)) ?? traefik.api.origin
 
   const config = parseAgentConfig({
     text: JSON.stringify({
       node: 'test',
       state: { directory: join(folder, 'state') },
-      sources: { files: { directory: routesFolder } },
+      sources:
+        controlPlane === undefined
+          ? { files: { directory: routesFolder } }
+          : { controlPlane: { urls: [controlPlane], pollInterval: '200ms' } },
       provider: { listen: `127.0.0.1:${providerPort}`, ...(options.token === undefined ? {} : { tokenFile }) },
       admin: { listen: `127.0.0.1:${adminPort}` },
-      ...(api ? { traefik: { api: traefik.api.origin } } : {}),
+      ...(api ? { traefik: { api: apiUrl } } : {}),
       ports: { tcp: traefik.tcp.join(',') || 'none', udp: traefik.udp.join(',') || 'none' },
       policy: { allowUpstreams: ['127.0.0.0/8'] },
       ...settings,
@@ -107,6 +125,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       registry: new Registry(),
       version: '0.0.0-test',
       ownAddresses: () => [],
+      ...options.options?.(),
     })
     await agent.start()
   }
@@ -144,6 +163,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     write,
     remove: name => rm(join(routesFolder, name)),
     status,
+    accept: hash => agent?.accept(hash) ?? [],
     verdict: (key, wanted, timeoutMs = 15_000) =>
       waitFor(
         () => status().routes.find(route => `${route.protocol}/${route.id}` === key && route.verdict === wanted),
