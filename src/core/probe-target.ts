@@ -129,8 +129,8 @@ export type Standing = {
   readonly entryPoints: readonly ObservedEntryPoint[]
 }
 
-/** Outcomes that stand in Traefik, by key. */
-export function standingOutcomes({ outcomes, verdicts }: Standing): ReadonlyMap<RouteKey, RouteOutcome> {
+/** Outcomes that stand in Traefik by their verdicts, by key. */
+export function probeableOutcomes({ outcomes, verdicts }: Standing): ReadonlyMap<RouteKey, RouteOutcome> {
   const standing = new Set(
     verdicts.flatMap(({ protocol, id, reason }) => (STANDING.has(reason) ? [`${protocol}/${id}`] : [])),
   )
@@ -144,7 +144,7 @@ export function standingOutcomes({ outcomes, verdicts }: Standing): ReadonlyMap<
 
 /** Every route that asks for a probe and stands in Traefik, and where to ask. */
 export function probeTargets(standing: Standing): ProbeTarget[] {
-  return [...standingOutcomes(standing).values()].flatMap(outcome => {
+  return [...probeableOutcomes(standing).values()].flatMap(outcome => {
     if (outcome.candidate.route.probe === null) return []
     const target = findTarget(outcome, standing.config, standing.entryPoints)
     return typeof target === 'string' ? [] : [target]

@@ -8,10 +8,11 @@ import {
   findTarget,
   loopbackOf,
   type ProbeTarget,
+  probeableOutcomes,
   probeTargets,
-  standingOutcomes,
 } from '../../src/core/probe-target.ts'
 import type { RouteKey } from '../../src/core/problem.ts'
+import { NO_PLACE } from '../../src/core/route-place.ts'
 import { REASONS } from '../../src/core/verdict.ts'
 import {
   compileLists,
@@ -150,7 +151,7 @@ test('only what stands in Traefik and asks for it is probed', () => {
       : { ...verdict, reason: 'LIVE' as const, verdict: 'live' as const },
   )
   const standing = { outcomes, verdicts: live, config, entryPoints: ENTRY_POINTS }
-  expect([...standingOutcomes(standing).keys()]).toEqual(['tcp/a', 'tcp/b'])
+  expect([...probeableOutcomes(standing).keys()]).toEqual(['tcp/a', 'tcp/b'])
   expect(probeTargets(standing).map(({ key }) => key)).toEqual(['tcp/a'])
   expect(probeTargets({ ...standing, verdicts })).toEqual([])
   expect(probeTargets({ ...standing, entryPoints: [] })).toEqual([])
@@ -267,6 +268,7 @@ describe.skipIf(!part('openssl'))('a certificate', () => {
 
 describe('a result on a verdict', () => {
   const verdict = {
+    ...NO_PLACE,
     id: 'pg',
     protocol: 'tcp',
     verdict: 'live',

@@ -4,6 +4,7 @@ import { acknowledgedRevision, claimOf } from '../../src/core/applied-revision.t
 import type { RouteKey } from '../../src/core/problem.ts'
 import { type NextReport, nextReport, type Reported, type ReportState, type RowDetails } from '../../src/core/report.ts'
 import type { StatusReport } from '../../src/core/report-wire.ts'
+import { NO_PLACE } from '../../src/core/route-place.ts'
 import type { TrackedVerdict } from '../../src/core/track.ts'
 import { REASONS, type ReasonCode } from '../../src/core/verdict.ts'
 import { stateWith, tcpRoute } from '../support/builders.ts'
@@ -11,6 +12,7 @@ import { stateWith, tcpRoute } from '../support/builders.ts'
 const AT = Date.parse('2026-11-23T10:00:00Z')
 
 const row = (id: string, reason: ReasonCode = 'LIVE', fields: Partial<TrackedVerdict> = {}): TrackedVerdict => ({
+  ...NO_PLACE,
   id,
   protocol: 'tcp',
   verdict: REASONS[reason].verdict,
