@@ -9,9 +9,11 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RouteOutcome } from '../core/compile.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
+import { type Explanation, explainRoute } from '../core/explain.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import { portsOf, type TraefikView } from '../core/placement.ts'
+import { routeKey } from '../core/problem.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin.ts'
@@ -23,6 +25,7 @@ import { createMetrics, type PoolUse } from './metrics.ts'
 import { nodeSettings } from './node-settings.ts'
 import type { Notifier } from './notify.ts'
 import { createObserver, type Observer } from './observer.ts'
+import { createPresence } from './presence.ts'
 import { createProvider, type Poll } from './provider.ts'
 import { createPublication } from './publication.ts'
 import { createReconciler, type StoredState, storedBodies } from './reconcile.ts'
@@ -31,7 +34,7 @@ import { createSnapshotStore } from './snapshot-store.ts'
 import { createSources } from './sources/sources.ts'
 import { type StatusView, statusView } from './status-view.ts'
 import { createTraefikApi } from './traefik-api.ts'
-import { createVerdicts } from './verdicts.ts'
+import { createVerdicts, evidenceOf } from './verdicts.ts'
 
 /** Of StoredState: goes up when an older agent could not read it any more. */
 const STATE_FORMAT = 1
@@ -40,6 +43,9 @@ const STOP_STEP_TIMEOUT_MS = 8_000
 
 /** For the first attempts of the sources and of reading Traefik; what the run before has left is served meanwhile. */
 const FIRST_ATTEMPTS_MS = 3_000
+
+/** The longest that a Traefik takes to stop with the limits of our static configuration. */
+const STOPPING_MS = 15_000
 
 /** A body that took Traefik less than this is no reason to wait with the next one. */
 const QUICK_APPLY_MS = 250
@@ -221,6 +227,20 @@ export function createAgent(options: AgentOptions): Agent {
     if (config.traefik.api !== null) {
       const api = createTraefikApi({ url: config.traefik.api })
       lifecycle.onStop('Traefik API', () => api.close())
+      const presence = createPresence({
+        url: config.traefik.api,
+        logger,
+        onGone: () => {
+          provider.pauseHolding(STOPPING_MS)
+          observer?.kick()
+        },
+        onBack: () => {
+          provider.pauseHolding(0)
+          observer?.kick()
+        },
+      })
+      lifecycle.onStop('presence of Traefik', () => presence.stop())
+      presence.start()
       observer = createObserver({
         api,
         logger,
@@ -270,6 +290,39 @@ export function createAgent(options: AgentOptions): Agent {
       if (accepted.length > 0) request()
       return accepted
     }
+    /** The chain of one route by its key; of two that claim it, the one that is served. */
+    function explain(key: string): Explanation | null {
+      const rows = verdicts.all().filter(row => routeKey(row.protocol, row.id) === key)
+      const round = reconciler.round()
+      const outcomes = round?.plan.compiled.outcomes.filter(outcome => outcome.key === key) ?? []
+      const outcome = outcomes.find(({ problem }) => problem === null) ?? outcomes[0] ?? null
+      const verdict = rows.find(({ origin }) => origin === outcome?.candidate.origin) ?? rows[0]
+      if (verdict === undefined) return null
+      const { current, polled } = publication.view()
+      return explainRoute({
+        verdict,
+        others: rows.filter(row => row !== verdict),
+        source:
+          sources.statuses().find(({ reading }) => reading?.routes.some(({ origin }) => origin === verdict.origin)) ??
+          null,
+        outcome,
+        config: round?.plan.compiled.config ?? null,
+        evidence: evidenceOf(observer?.observation() ?? null),
+        probe: null,
+        publication:
+          current === null || round === null
+            ? null
+            : {
+                hash: current.hash,
+                revision: round.revision,
+                polled,
+                compiledAt: null,
+                servedAt: null,
+                appliedAt: null,
+                lastPollAt: provider.stats().lastPollAt,
+              },
+      })
+    }
     running = { status, accept }
     metrics.observe(status, () => {
       const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
@@ -278,7 +331,7 @@ export function createAgent(options: AgentOptions): Agent {
     const admin = createAdmin({
       listen: config.admin.listen,
       status,
-      explain: key => status().routes.find(route => `${route.protocol}/${route.id}` === key) ?? null,
+      explain: key => explain(key),
       readiness: () => readiness(publication.view().current !== null, status()),
       liveness: () => ({ alive: true, reasons: [] }),
       accept: hash => {

@@ -169,7 +169,7 @@ describe('a real agent', () => {
       err: '',
       end: [`accepted ${now?.hash.slice(0, 12)}: 10 routes go.`, ''],
     })
-    expect(out).toContain('    tcp/r11  tcp-10011  a.json\n')
+    expect(out).toContain('    tcp/r11  port 10011  a.json\n')
     await waitFor(() => agent.status().routes.length === 2)
     expect(await runCli(['accept', '--config', config])).toMatchObject({ code: 0, out: 'nothing is held on proxy-1\n' })
   })
