@@ -32,9 +32,9 @@ export type AppliedNow = {
   readonly expected: Revision
   readonly applied: Revision
   /** What the applied body has of this control plane, held removals and former versions included. */
-  readonly claims: Iterable<Claim>
+  readonly claims: () => Iterable<Claim>
   /** What the control plane wants now. */
-  readonly wanted: ReadonlySet<Claim>
+  readonly wanted: () => ReadonlySet<Claim>
 }
 
 /**
@@ -47,6 +47,7 @@ export function acknowledgedRevision(before: Acknowledged | null, now: AppliedNo
   const isOurs = before !== null && before.controlPlaneId === controlPlaneId && before.epoch === epoch
   const kept = { controlPlaneId, epoch, revision: isOurs ? before.revision : null }
   if (now.applied === null || now.applied !== now.expected || now.applied === kept.revision) return kept
-  for (const claim of now.claims) if (!now.wanted.has(claim)) return kept
+  const wanted = now.wanted()
+  for (const claim of now.claims()) if (!wanted.has(claim)) return kept
   return { controlPlaneId, epoch, revision: now.applied }
 }

@@ -381,8 +381,8 @@ describe('the revision that counts as applied', () => {
     epoch: 1,
     expected: 43,
     applied: 43,
-    claims: claims(1),
-    wanted: new Set(claims(1, 2)),
+    claims: () => claims(1),
+    wanted: () => new Set(claims(1, 2)),
     ...fields,
   })
   const before = { controlPlaneId: 'cp_1', epoch: 1, revision: 42 }
@@ -391,8 +391,8 @@ describe('the revision that counts as applied', () => {
     ['applied as expected', {}, 43],
     ['not applied yet', { applied: 42 }, 42],
     ['nothing applied', { applied: null, expected: null }, 42],
-    ['a held removal goes on', { claims: claims(1, 3) }, 42],
-    ['a port of before goes on', { claims: claims(1, 2, 10_003) }, 42],
+    ['a held removal goes on', { claims: () => claims(1, 3) }, 42],
+    ['a port of before goes on', { claims: () => claims(1, 2, 10_003) }, 42],
     ['another epoch begins with none', { epoch: 2, applied: 42 }, null],
     ['another epoch, applied', { epoch: 2 }, 43],
     ['another control plane begins with none', { controlPlaneId: 'cp_2', applied: 42 }, null],
