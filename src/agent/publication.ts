@@ -101,6 +101,12 @@ export interface Publication {
 /** Bodies that Traefik may have while nobody has looked. */
 const KEPT_BODIES = 16
 
+/** How a search that was cut off goes on. */
+function nextAfter(state: AckState): 'oldest' | 'search' {
+  if (state.phase === 'restoring') return state.next
+  return state.phase === 'oldest' ? 'oldest' : 'search'
+}
+
 export function createPublication(options: PublicationOptions): Publication {
   const { publish, observation, provider, look, onChange, onReplan, onNack, onApplied } = options
   const log = options.logger.child({ component: 'publication' })
@@ -125,6 +131,8 @@ export function createPublication(options: PublicationOptions): Publication {
   let refused: RefusedRoutes = new Map()
   let oldest = false
   let oldestTried = false
+  /** What was found out makes another target, which is on its way: until then the old one, known to be refused, is judged no more. */
+  let replanning = false
   /** It has been seen to wait for the answers of its polls. */
   let holds = false
   let lastLiveMs: number | null = null
@@ -175,19 +183,33 @@ export function createPublication(options: PublicationOptions): Publication {
     served = new Map([...served].slice(Math.max(hashes.indexOf(shown.snapshot.hash), 0)))
   }
 
-  /** A body that this Traefik is known to take. */
-  function usable(): Applied | null {
-    return good !== null && (confirmed || good.version === observation()?.reading?.version) ? good : null
+  const isOfThisVersion = (body: Applied): boolean => body.version === observation()?.reading?.version
+
+  /** Traefik has a body that nobody here knows, such as a trial of the run before this one: it may have more than `good`. */
+  function hasUnknownBody(): boolean {
+    const beacons = observation()?.reading?.runtime.beacons ?? []
+    return beacons.length > 0 && !beacons.some(hash => hash === good?.snapshot.hash || served.has(hash))
   }
 
-  /** The routes that Traefik has: of a body that nobody here knows, those that stand in it as they should. */
+  /** A body that this Traefik is known to take, and by which it loses nothing that it has. */
+  function usable(): Applied | null {
+    return good !== null && (confirmed || (isOfThisVersion(good) && !hasUnknownBody())) ? good : null
+  }
+
+  /**
+   * The routes that Traefik has: of a body that nobody here knows, those that stand in it as they should, and else what the last known
+   * body had.
+   */
   function had(): readonly Candidate[] {
     const known = usable()
     if (known !== null) return known.candidates
     const runtime = observation()?.reading?.runtime
     if (target === null || runtime === undefined) return []
     const { outcomes, config } = target.plan.compiled
-    return servedCandidates(standingOutcomes(outcomes, config, runtime))
+    const standing = servedCandidates(standingOutcomes(outcomes, config, runtime))
+    if (good === null || !isOfThisVersion(good)) return standing
+    const keys = standing.map(candidate => keyOf(candidate.route))
+    return withChanges(good.candidates, standing, keys)
   }
 
   const wanted = (): readonly Candidate[] => (target === null ? [] : servedCandidates(target.plan.compiled.outcomes))
@@ -319,6 +341,7 @@ export function createPublication(options: PublicationOptions): Publication {
   function resume(): void {
     state = { phase: 'steady' }
     waiting = null
+    replanning = true
     onReplan()
   }
 
@@ -326,6 +349,10 @@ export function createPublication(options: PublicationOptions): Publication {
     if (timer !== null) clearTimeout(timer)
     timer = null
     if (stopped || current === null || target === null) return
+    if (replanning) {
+      onChange()
+      return
+    }
     const known = facts()
     const isStuck = current.snapshot.hash === stuck && !known.beacon
     if (!isStuck) {
@@ -356,6 +383,7 @@ export function createPublication(options: PublicationOptions): Publication {
   function take(next: Target): void {
     if (next.plan.snapshot.hash !== target?.plan.snapshot.hash) oldestTried = false
     target = next
+    replanning = false
     if (next.plan.snapshot.hash === stuck && usable() !== null) serveApplied()
     else serveTarget(next)
   }
@@ -386,6 +414,7 @@ export function createPublication(options: PublicationOptions): Publication {
     restarted({ startedAtMs, changed }) {
       confirmed = false
       holds = false
+      const before = state
       state = { phase: 'steady' }
       if (changed) {
         stuck = null
@@ -396,9 +425,16 @@ export function createPublication(options: PublicationOptions): Publication {
       // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
       const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
       fetchedAtMs = isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs ? performance.now() : null
+      recognise()
+      if (!changed && before.phase !== 'steady' && usable() !== null) {
+        // It has nothing now, and would refuse the target once more: first what it is known to take, then the search anew.
+        state = { phase: 'restoring', next: nextAfter(before) }
+        serveApplied()
+        return
+      }
       const next = waiting ?? target
       waiting = null
-      if (next !== null) take(next)
+      if (next !== null && (changed || !replanning)) take(next)
       if (changed) onReplan()
     },
     refused: () => refused,

@@ -24,10 +24,13 @@ function startNode({
   tamper = config => config,
   stored = null,
   has = NO_RUNTIME,
+  replanMs = 0,
 }: {
   tamper?: (config: DynamicConfig) => DynamicConfig
   stored?: StoredBodies | null
   has?: ObservedRuntime
+  /** How long a round takes that was asked for: its state is saved before it is offered. */
+  replanMs?: number
 } = {}) {
   const told: string[] = []
   const published: Snapshot[] = []
@@ -63,7 +66,8 @@ function startNode({
     onChange: () => {},
     onReplan: () => {
       told.push('replan')
-      offer()
+      if (replanMs === 0) offer()
+      else setTimeout(offer, replanMs)
     },
     onNack: () => void told.push('nack'),
     onApplied: ms => void told.push(`applied in ${ms} ms`),
@@ -381,6 +385,17 @@ describe('a body that Traefik refuses', () => {
     expect([node.serves(), node.refused()]).toEqual([['tcp_a', 'tcp_e'], ['tcp/bad']])
   })
 
+  test('while the next round is made nothing is concluded', async () => {
+    const node = startNode({ tamper: refusing('tcp_bad', 'tcp_worse'), replanMs: 400 })
+    node.want({ tcpRoutes: [at('a', 10001)] })
+    await node.settle()
+    // The last trial is refused too, and is what is served until the next round has been made.
+    node.want({ tcpRoutes: [at('a', 10001), at('bad', 10002), at('worse', 10003)] })
+    await node.settle()
+    expect([node.serves(), node.refused()]).toEqual([['tcp_a'], ['tcp/bad', 'tcp/worse']])
+    expect(node.told.filter(what => !what.startsWith('applied'))).toEqual(['nack', 'replan'])
+  })
+
   test('two that change places are tried together', async () => {
     const node = startNode({ tamper: refusing('tcp_bad') })
     node.want({ tcpRoutes: [at('a', 10001), at('b', 10002)] })
@@ -465,6 +480,17 @@ describe('a Traefik that restarts', () => {
     expect([node.serves(), node.refused()]).toEqual([['tcp_a', 'tcp_c'], ['tcp/bad']])
   })
 
+  test('in the middle of a search it gets the last good body first', async () => {
+    const node = startNode({ tamper: refusing('tcp_bad') })
+    node.want({ tcpRoutes: [at('a', 10001)] })
+    await node.settle()
+    const good = node.published.at(-1)
+    node.want({ tcpRoutes: [at('a', 10001), at('bad', 10002), at('c', 10003)] })
+    await node.settle(DEADLINE_MS + 500)
+    node.restart()
+    expect(node.published.at(-1)).toEqual(good)
+  })
+
   test('as the same version it is not asked again for what it refused', async () => {
     const node = startNode({ tamper: refusing('tcp_bad') })
     node.want({ tcpRoutes: [at('a', 10001), at('bad', 10002)] })
@@ -528,6 +554,24 @@ describe('an agent that restarts', () => {
     expect(node.published[0]?.hash).toBe(before.published.at(-1)?.hash)
     for (const routers of node.bodies()) expect(routers).toEqual(expect.arrayContaining(['tcp_a', 'tcp_b']))
     expect([node.serves(), node.refused()]).toEqual([['tcp_a', 'tcp_b', 'tcp_d'], ['tcp/bad']])
+  })
+
+  test('in the middle of a search it drops nothing that a trial has brought', async () => {
+    const bad = refusing('tcp_r9')
+    const before = startNode({ tamper: bad })
+    before.want({ tcpRoutes: [at('a', 10002), ...range(1)] })
+    await before.settle()
+    const stored = storedOf(before, false)
+    before.want({ tcpRoutes: [at('a', 10003), ...range(10)] })
+    while (before.serves().length < 4) await before.settle(5)
+    expect(before.publication.view().phase).toBe('trial')
+    const had = before.serves()
+    const node = startNode({ tamper: bad, stored, has: before.traefik.has })
+    node.want({ tcpRoutes: [at('a', 10003), ...range(10)] })
+    await node.settle()
+    // The first is what the run before has left.
+    for (const routers of node.bodies().slice(1)) expect(routers).toEqual(expect.arrayContaining(had))
+    expect([node.serves().length, node.refused()]).toEqual([10, ['tcp/r9']])
   })
 
   test('what it served is no new change', async () => {
