@@ -208,6 +208,7 @@ export function createAgent(options: AgentOptions): Agent {
       publication: publication.view,
       observation: () => observer?.observation() ?? null,
       heldReasons: guards.reasons,
+      ports: config.ports,
       now: clock.now,
     })
 

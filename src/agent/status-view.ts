@@ -73,6 +73,8 @@ export type StatusView = {
   readonly drift: Readonly<Record<DriftKind, number>> & {
     readonly sections: readonly Protocol[]
     readonly beaconMissing: boolean
+    /** How many routers of other providers stand on the entry points of the pools. */
+    readonly foreign: number
     readonly entries: readonly DriftEntry[]
   }
   readonly publication: {
@@ -192,6 +194,7 @@ export function statusView(input: StatusInput): StatusView {
       ...countDrift(input.drift),
       sections: input.drift.sections,
       beaconMissing: input.drift.beaconMissing,
+      foreign: input.drift.foreign.length,
       entries: input.drift.entries.slice(0, MAX_DRIFT_ENTRIES),
     },
     publication: {

@@ -1,8 +1,9 @@
 /** The verdicts and the drift as they stand, made anew whenever something that they rest on has changed. */
 import type { RouteOutcome } from '../core/compile.ts'
-import { type Drift, findDrift, NO_DRIFT } from '../core/drift.ts'
+import { type Drift, findDrift, foreignOn, NO_DRIFT } from '../core/drift.ts'
 import { NO_HEALTH, rememberDown } from '../core/health.ts'
 import { type Evidence, judge } from '../core/judge.ts'
+import type { PortSet } from '../core/port-set.ts'
 import type { RouteKey } from '../core/problem.ts'
 import { type TrackedVerdict, trackVerdicts } from '../core/track.ts'
 import type { Observation } from './observer.ts'
@@ -15,6 +16,7 @@ export type VerdictsOptions = {
   /** Null: there is no API. */
   readonly observation: () => Observation | null
   readonly heldReasons: () => ReadonlyMap<RouteKey, string>
+  readonly ports: { readonly tcp: PortSet; readonly udp: PortSet }
   readonly now: () => number
 }
 
@@ -37,6 +39,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
   let verdicts: readonly TrackedVerdict[] = []
   let drift: Drift = NO_DRIFT
   let health = NO_HEALTH
+  let seen: readonly unknown[] = []
 
   /** With the servers that are known to be down although Traefik has not asked them again yet. */
   function withHealth(
@@ -51,23 +54,46 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
     return { kind: 'read', runtime: remembered.runtime }
   }
 
+  function entryPointsOf(observation: Observation | null): ReadonlySet<string> {
+    const entryPoints = observation?.reading?.entryPoints ?? []
+    return new Set(
+      entryPoints.filter(({ protocol, port }) => options.ports[protocol].has(port)).map(({ name }) => name),
+    )
+  }
+
   return {
     refresh() {
       const round = options.round()
       if (round === null) return
-      const { plan, revision } = round
       const observation = options.observation()
-      const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
       const { polled, applied, current } = options.publication()
+      // It is asked at every poll and every look, and of ten thousand routes an answer takes its time.
+      const basis = [
+        round,
+        observation?.reading,
+        observation?.fault?.message,
+        polled,
+        applied?.config,
+        applied?.snapshot,
+        current,
+      ]
+      if (basis.every((part, i) => part === seen[i]) && seen.length > 0) return
+      seen = basis
+      const { plan, revision } = round
+      const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
       const { outcomes, config } = plan.compiled
       const judged = judge({ outcomes, rejected: plan.rejected, config, polled, evidence, held: options.heldReasons() })
       verdicts = trackVerdicts(verdicts, judged, revision, options.now())
+      if (evidence.kind !== 'read') {
+        drift = NO_DRIFT
+        return
+      }
+      const ours = entryPointsOf(observation)
       // Drift is from what was once there as it should be: a body that is on its way is not drift.
-      const settled = applied !== null && applied.config !== null && applied.snapshot.hash === current?.hash
       drift =
-        evidence.kind === 'read' && settled && applied.config !== null
-          ? findDrift(applied.config, applied.snapshot.hash, evidence.runtime)
-          : NO_DRIFT
+        applied !== null && applied.config !== null && applied.snapshot.hash === current?.hash
+          ? findDrift(applied.config, applied.snapshot.hash, evidence.runtime, ours)
+          : { ...NO_DRIFT, foreign: foreignOn(ours, evidence.runtime) }
     },
     all: () => verdicts,
     drift: () => drift,

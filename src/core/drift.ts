@@ -2,8 +2,11 @@
  * Drift: what Traefik shows of ours, held against what it was last seen to have taken.
  *
  *   detectChanges   section by section, by hashes over one common picture of both sides
- *   findDrift       route by route: missing, extra, different, disabled; and foreign routers on our entry points
- *   reconcileOne    what heals it, if anything does
+ *   findDrift       router by router: missing, extra, different, disabled; and foreign routers on our entry points
+ *
+ * Nothing here has to be healed: Traefik reads any body that is another one than it fetched last. Whoever has overwritten ours is
+ * overwritten by its next poll, and a Traefik that restarts polls at once (both are tests with the real one). No way was found in which
+ * it would lose a body that it has fetched and taken; should there be one, it is told.
  */
 import type {
   DynamicConfig,
@@ -15,7 +18,7 @@ import type {
   UdpService,
 } from './dynamic-config.ts'
 import { contentHash } from './hash.ts'
-import type { ObservedRuntime } from './observed.ts'
+import type { ForeignRouter, ObservedRouter, ObservedRuntime, ObservedService } from './observed.ts'
 import { PROTOCOLS, type Protocol } from './problem.ts'
 
 type Picture = {
@@ -92,9 +95,11 @@ export type Drift = {
   readonly entries: readonly DriftEntry[]
   /** The beacon of the body that Traefik has fetched is not there. */
   readonly beaconMissing: boolean
+  /** Routers of other providers on our entry points: no fault of anybody. */
+  readonly foreign: readonly ForeignRouter[]
 }
 
-export const NO_DRIFT: Drift = { sections: [], entries: [], beaconMissing: false }
+export const NO_DRIFT: Drift = { sections: [], entries: [], beaconMissing: false, foreign: [] }
 
 function compareMaps(
   protocol: Protocol,
@@ -114,11 +119,21 @@ function compareMaps(
   ]
 }
 
+/** @param ours names of the entry points of the pools */
+export const foreignOn = (ours: ReadonlySet<string>, runtime: ObservedRuntime): readonly ForeignRouter[] =>
+  runtime.foreignRouters.filter(({ entryPoints }) => entryPoints.some(name => ours.has(name)))
+
 /**
  * @param config what Traefik was last seen to have applied, or what it has fetched and had the time to apply
  * @param hash of that body
+ * @param ours names of the entry points of the pools
  */
-export function findDrift(config: DynamicConfig, hash: string, runtime: ObservedRuntime): Drift {
+export function findDrift(
+  config: DynamicConfig,
+  hash: string,
+  runtime: ObservedRuntime,
+  ours: ReadonlySet<string>,
+): Drift {
   const sections = detectChanges(config, runtime)
   const entries = sections.flatMap(protocol => {
     const expected = expectedPicture(config, protocol)
@@ -128,44 +143,26 @@ export function findDrift(config: DynamicConfig, hash: string, runtime: Observed
       ...compareMaps(protocol, 'service', expected.services, observed.services),
     ]
   })
-  const disabled: DriftEntry[] = [
-    ...runtime.routers
+  const disabledOf = (what: DriftEntry['what'], of: readonly (ObservedRouter | ObservedService)[]): DriftEntry[] =>
+    of
       .filter(({ status }) => status === 'disabled')
       .map(({ protocol, name, errors }) => ({
-        kind: 'disabled' as const,
+        kind: 'disabled',
         protocol,
-        what: 'router' as const,
+        what,
         name,
         detail: errors.join('; ') || null,
-      })),
-    ...runtime.services
-      .filter(({ status }) => status === 'disabled')
-      .map(({ protocol, name, errors }) => ({
-        kind: 'disabled' as const,
-        protocol,
-        what: 'service' as const,
-        name,
-        detail: errors.join('; ') || null,
-      })),
-  ]
-  return { sections, entries: [...entries, ...disabled], beaconMissing: !runtime.beacons.includes(hash) }
+      }))
+  return {
+    sections,
+    entries: [...entries, ...disabledOf('router', runtime.routers), ...disabledOf('service', runtime.services)],
+    beaconMissing: !runtime.beacons.includes(hash),
+    foreign: foreignOn(ours, runtime),
+  }
 }
 
 export const countDrift = (drift: Drift): Readonly<Record<DriftKind, number>> => {
   const counts = { missing: 0, extra: 0, different: 0, disabled: 0 }
   for (const { kind } of drift.entries) counts[kind]++
   return counts
-}
-
-/**
- * What heals one finding. Traefik passes over a body whose bytes it has had, so the one thing that makes it look again is the same
- * configuration in other bytes. That is worth it when something of ours is not there; the rest is told to people.
- */
-export function reconcileOne(drift: Drift): 'republish' | 'report' | 'nothing' {
-  if (
-    drift.beaconMissing ||
-    drift.entries.some(({ kind }) => kind === 'missing' || kind === 'different' || kind === 'extra')
-  )
-    return 'republish'
-  return drift.entries.length > 0 ? 'report' : 'nothing'
 }

@@ -8,19 +8,17 @@ export type TrackedVerdict = RouteVerdict & {
   readonly revision: number | string
 }
 
-const keyOf = (verdict: RouteVerdict): string => `${verdict.protocol}/${verdict.id} ${verdict.origin}`
+/** Two routes of one file may have the same id: then it is what became of them that tells them apart. */
+const keyOf = ({ protocol, id, origin, verdict, reason }: RouteVerdict): string =>
+  `${protocol}/${id} ${origin} ${verdict} ${reason}`
 
+/** @param nowMs milliseconds since 1970 */
 export function trackVerdicts(
   previous: readonly TrackedVerdict[],
   next: readonly RouteVerdict[],
   revision: number | string,
   nowMs: number,
 ): TrackedVerdict[] {
-  const before = new Map(previous.map(verdict => [keyOf(verdict), verdict]))
-  return next.map(verdict => {
-    const was = before.get(keyOf(verdict))
-    const since =
-      was !== undefined && was.verdict === verdict.verdict && was.reason === verdict.reason ? was.since : nowMs
-    return { ...verdict, since, revision }
-  })
+  const before = new Map(previous.map(verdict => [keyOf(verdict), verdict.since]))
+  return next.map(verdict => ({ ...verdict, since: before.get(keyOf(verdict)) ?? nowMs, revision }))
 }

@@ -112,6 +112,7 @@ live        udp/game            port 11000-11002
       drift: {
         sections: ['tcp'],
         beaconMissing: true,
+        foreign: [],
         entries: [
           { kind: 'missing', protocol: 'tcp', what: 'router', name: 'tcp_pg', detail: null },
           { kind: 'disabled', protocol: 'tcp', what: 'service', name: 'tcp_x', detail: 'it is wrong' },

@@ -1,0 +1,326 @@
+import { describe, expect, test } from 'vitest'
+import { compile } from '../../src/core/compile.ts'
+import { type Evidence, judge, type RouteVerdict, standingOutcomes } from '../../src/core/judge.ts'
+import type { ObservedTraefik } from '../../src/core/observed.ts'
+import type { Problem, RouteKey } from '../../src/core/problem.ts'
+import { REASONS } from '../../src/core/verdict.ts'
+import {
+  candidatesOf,
+  httpRoute,
+  type Lists,
+  NODE,
+  stateWith,
+  tcpRoute,
+  traefikWith,
+  udpRoute,
+  viewOf,
+} from '../support/builders.ts'
+import { NO_RUNTIME, rawdataOf, runtimeOf } from '../support/observed.ts'
+
+type Raw = Record<string, Record<string, unknown>>
+
+type Given = {
+  readonly lists?: Lists
+  readonly traefik?: Partial<ObservedTraefik>
+  /** What Traefik shows, changed from what was compiled; or any other evidence. */
+  readonly shows?: (raw: Raw) => void
+  readonly evidence?: Evidence
+  readonly polled?: boolean
+  readonly held?: readonly (readonly [RouteKey, string])[]
+  readonly rejected?: readonly Problem[]
+}
+
+function judged(given: Given): readonly RouteVerdict[] {
+  const lists = given.lists ?? { tcpRoutes: [tcpRoute()] }
+  const view = viewOf(traefikWith(given.traefik))
+  const candidates = candidatesOf(stateWith({ ...lists }))
+  const { outcomes, config } = compile({ candidates, node: NODE, view, certificates: [], challengeUrl: null })
+  const raw: Raw = structuredClone(rawdataOf(config))
+  given.shows?.(raw)
+  return judge({
+    outcomes,
+    rejected: given.rejected ?? [],
+    config,
+    polled: given.polled ?? true,
+    evidence: given.evidence ?? { kind: 'read', runtime: runtimeOf(raw) },
+    held: new Map(given.held ?? []),
+  })
+}
+
+const fields = (raw: Raw, map: string, name: string): object => ({ ...Object(raw[map]?.[name]) })
+const change = (map: string, name: string, more: object) => (raw: Raw) => {
+  raw[map] = { ...raw[map], [name]: { ...fields(raw, map, name), ...more } }
+}
+const remove = (map: string, name: string) => (raw: Raw) => {
+  delete raw[map]?.[name]
+}
+
+const nothing: Evidence = { kind: 'read', runtime: NO_RUNTIME }
+const checked = { tcpRoutes: [tcpRoute({ upstreams: ['10.200.1.5:5432', '10.200.1.6:5432'], healthCheck: {} })] }
+const foreign = {
+  foreignRouters: [
+    { name: 'pg@file', protocol: 'tcp' as const, entryPoints: ['tcp-10001'], rule: 'HostSNI(`*`)', tls: false },
+  ],
+}
+
+describe('one route', () => {
+  test.each<[string, Given, string, string]>([
+    ['as it was compiled', {}, 'live LIVE', REASONS.LIVE.meaning],
+    ['without an API', { evidence: { kind: 'none' } }, 'pending NOT_VERIFIED', REASONS.NOT_VERIFIED.meaning],
+    [
+      'with an API that does not answer',
+      { evidence: { kind: 'fault', message: 'it is late' } },
+      'pending API_UNREACHABLE',
+      'it is late',
+    ],
+    ['not polled', { evidence: nothing, polled: false }, 'pending NOT_YET_POLLED', REASONS.NOT_YET_POLLED.meaning],
+    [
+      'polled and not shown',
+      { evidence: nothing },
+      'pending NOT_YET_APPLIED',
+      'Traefik does not show the router tcp_pg as it is served',
+    ],
+    [
+      'without its service',
+      { shows: remove('tcpServices', 'tcp_pg@http') },
+      'pending NOT_YET_APPLIED',
+      'Traefik does not show the service tcp_pg as it is served',
+    ],
+    [
+      'with the upstream of before',
+      { shows: change('tcpServices', 'tcp_pg@http', { loadBalancer: { servers: [{ address: '10.0.0.1:1' }] } }) },
+      'pending NOT_YET_APPLIED',
+      'Traefik does not show the service tcp_pg as it is served',
+    ],
+    [
+      'with the rule of before',
+      { shows: change('tcpRouters', 'tcp_pg@http', { rule: 'HostSNI(`x`)' }) },
+      'pending NOT_YET_APPLIED',
+      'Traefik does not show the router tcp_pg as it is served',
+    ],
+    [
+      'with another priority',
+      { shows: change('tcpRouters', 'tcp_pg@http', { priority: 2 }) },
+      'pending NOT_YET_APPLIED',
+      'Traefik does not show the router tcp_pg as it is served',
+    ],
+    [
+      'with TLS that it should not have',
+      { shows: change('tcpRouters', 'tcp_pg@http', { tls: { passthrough: true } }) },
+      'pending NOT_YET_APPLIED',
+      'Traefik does not show the router tcp_pg as it is served',
+    ],
+    [
+      'of which a router is disabled',
+      { shows: change('tcpRouters', 'tcp_pg@http', { status: 'disabled', error: ['it is wrong', 'and so is that'] }) },
+      'refused TRAEFIK_DISABLED',
+      'Traefik shows the router tcp_pg as disabled: it is wrong; and so is that',
+    ],
+    [
+      'of which a service is disabled',
+      { shows: change('tcpServices', 'tcp_pg@http', { status: 'disabled' }) },
+      'refused TRAEFIK_DISABLED',
+      'Traefik shows the service tcp_pg as disabled: without a reason',
+    ],
+    [
+      'that is disabled, not polled for the newest body',
+      { polled: false, shows: change('tcpRouters', 'tcp_pg@http', { status: 'disabled', error: ['no'] }) },
+      'refused TRAEFIK_DISABLED',
+      'Traefik shows the router tcp_pg as disabled: no',
+    ],
+    [
+      'with a warning',
+      { shows: change('tcpRouters', 'tcp_pg@http', { status: 'warning', error: ['hm'] }) },
+      'live LIVE',
+      REASONS.LIVE.meaning,
+    ],
+    [
+      'of which one upstream is down',
+      {
+        lists: checked,
+        shows: change('tcpServices', 'tcp_pg@http', {
+          serverStatus: { '10.200.1.6:5432': 'DOWN', '10.200.1.5:5432': 'UP' },
+        }),
+      },
+      'degraded BACKEND_DOWN',
+      '1 of 2 upstreams are down: 10.200.1.6:5432',
+    ],
+    [
+      'without upstreams',
+      { lists: { tcpRoutes: [tcpRoute({ upstreams: [] })] } },
+      'degraded NO_UPSTREAMS',
+      'the route has no upstreams; its connections are closed at once',
+    ],
+    [
+      'that the guard keeps',
+      { held: [['tcp/pg', 'the new state drops 12 of 20 routes']] },
+      'held MASS_REMOVAL',
+      'the new state drops 12 of 20 routes',
+    ],
+    [
+      'that the guard keeps, unseen',
+      { held: [['tcp/pg', 'the new state drops 12 of 20 routes']], evidence: { kind: 'fault', message: 'late' } },
+      'held MASS_REMOVAL',
+      'the new state drops 12 of 20 routes',
+    ],
+    [
+      'that the guard keeps and somebody else has',
+      { held: [['tcp/pg', 'the new state drops 12 of 20 routes']], traefik: foreign },
+      'conflicted FOREIGN_ROUTER',
+      'TCP port 10001 is in the hands of the router pg@file of another provider',
+    ],
+    [
+      'outside the pool',
+      { lists: { tcpRoutes: [tcpRoute({ externalPort: 9 })] } },
+      'rejected PORT_OUT_OF_RANGE',
+      'port 9 is outside 10000-10009',
+    ],
+    [
+      'to a place where no traffic goes',
+      { lists: { tcpRoutes: [tcpRoute({ upstreams: ['169.254.169.254:80'] })] } },
+      'rejected UPSTREAM_NOT_ALLOWED',
+      "the cloud's metadata address",
+    ],
+    [
+      'without an entry point',
+      { traefik: { entryPoints: [] } },
+      'waiting ENTRY_POINT_MISSING',
+      'Traefik has no entry point for TCP port 10001',
+    ],
+    [
+      'with an entry point of the other protocol',
+      { traefik: { entryPoints: [{ name: 'x', address: ':10001/udp', port: 10001, protocol: 'udp' }] } },
+      'waiting ENTRY_POINT_WRONG_PROTOCOL',
+      "Traefik's entry point x has port 10001 open, but not for TCP",
+    ],
+    [
+      'that somebody else has',
+      { traefik: foreign },
+      'conflicted FOREIGN_ROUTER',
+      'TCP port 10001 is in the hands of the router pg@file of another provider',
+    ],
+  ])('%s', (_, given, verdict, message) => {
+    const [first] = judged(given)
+    expect(`${first?.verdict} ${first?.reason}`).toBe(verdict)
+    expect(first?.message).toContain(message)
+    expect(first?.remedy).toMatch(/\S/)
+  })
+
+  test('a waiting one names the lines to add', () => {
+    const [first] = judged({ traefik: { entryPoints: [] } })
+    expect(first?.remedy).toContain('entryPoints:\n  tcp-10001:\n    address: ":10001"')
+  })
+
+  test('the whole row', () => {
+    expect(judged({})).toEqual([
+      expect.objectContaining({
+        id: 'pg',
+        protocol: 'tcp',
+        verdict: 'live',
+        reason: 'LIVE',
+        message: REASONS.LIVE.meaning,
+        remedy: REASONS.LIVE.remedy,
+        entryPoints: ['tcp-10001'],
+        notes: [],
+        origin: 'cp',
+      }),
+    ])
+  })
+
+  test("Traefik's words come as one printable line", () => {
+    const [first] = judged({
+      shows: change('tcpRouters', 'tcp_pg@http', { status: 'disabled', error: ['a\nb\u001b[31m'] }),
+    })
+    expect(first?.message).toBe('Traefik shows the router tcp_pg as disabled: a\\u{a}b\\u{1b}[31m')
+  })
+})
+
+describe('several routes', () => {
+  test('each has its own verdict', () => {
+    const lists = {
+      routes: [httpRoute()],
+      tcpRoutes: [
+        tcpRoute({ claimedAt: '2025-01-01T00:00:00Z' }),
+        tcpRoute({ id: 'later', claimedAt: '2026-01-01T00:00:00Z' }),
+      ],
+      udpRoutes: [udpRoute(), udpRoute({ id: 'gone', externalPort: 11001 })],
+    }
+    const rows = judged({ lists, shows: remove('udpRouters', 'udp_gone@http') })
+    expect(rows.map(({ protocol, id, verdict, reason }) => `${protocol}/${id} ${verdict} ${reason}`)).toEqual([
+      'http/web live LIVE',
+      'tcp/later conflicted PORT_TAKEN_BY_ROUTE',
+      'tcp/pg live LIVE',
+      'udp/dns live LIVE',
+      'udp/gone pending NOT_YET_APPLIED',
+    ])
+  })
+
+  test('a block is live when all of it is', () => {
+    const lists = { tcpRoutes: [tcpRoute({ externalPortEnd: 10003 })] }
+    expect(judged({ lists }).map(({ verdict }) => verdict)).toEqual(['live'])
+    expect(judged({ lists, shows: remove('tcpRouters', 'tcp_pg.10003@http') }).map(({ message }) => message)).toEqual([
+      'Traefik does not show the router tcp_pg.10003 as it is served',
+    ])
+  })
+})
+
+describe('what a source refused', () => {
+  const problem = (change: Partial<Problem>): Problem => ({
+    code: 'FIELD_INVALID',
+    protocol: 'tcp',
+    routeId: 'bad',
+    field: 'weights[0]',
+    value: '0',
+    message: 'is too small',
+    remedy: 'Correct it.',
+    origin: 'a.yaml',
+    ...change,
+  })
+  const rows = (...rejected: Problem[]) =>
+    judged({ lists: {}, rejected }).map(({ protocol, id, verdict, message, origin }) => [
+      `${protocol}/${id}`,
+      verdict,
+      message,
+      origin,
+    ])
+
+  test('several faults of a route are one row, the first', () => {
+    expect(rows(problem({}), problem({ message: 'another' }))).toEqual([
+      ['tcp/bad', 'rejected', 'is too small', 'a.yaml'],
+    ])
+  })
+
+  test('one of each file and protocol', () => {
+    expect(rows(problem({}), problem({ origin: 'b.yaml' }), problem({ protocol: 'udp' }))).toHaveLength(3)
+  })
+
+  test('routes without an id are rows of their own', () => {
+    expect(rows(problem({ routeId: null }), problem({ routeId: null, message: 'x' }))).toEqual([
+      ['tcp/(no id)', 'rejected', 'is too small', 'a.yaml'],
+      ['tcp/(no id)', 'rejected', 'x', 'a.yaml'],
+    ])
+  })
+
+  test("a document's fault is no route's", () => {
+    expect(rows(problem({ protocol: null, routeId: null, code: 'DOCUMENT_INVALID' }))).toEqual([])
+  })
+
+  test('an ended route says so', () => {
+    const rejected = [problem({ code: 'EXPIRED', message: 'the route ended' })]
+    expect(judged({ lists: {}, rejected })).toMatchObject([
+      { verdict: 'rejected', reason: 'EXPIRED', message: 'the route ended' },
+    ])
+  })
+})
+
+describe('what stands', () => {
+  test('only routes that are there as compiled', () => {
+    const candidates = candidatesOf(stateWith({ tcpRoutes: [tcpRoute(), tcpRoute({ id: 'b', externalPort: 10002 })] }))
+    const view = viewOf(traefikWith())
+    const { outcomes, config } = compile({ candidates, node: NODE, view, certificates: [], challengeUrl: null })
+    const raw: Raw = structuredClone(rawdataOf(config))
+    remove('tcpServices', 'tcp_b@http')(raw)
+    expect(standingOutcomes(outcomes, config, runtimeOf(raw)).map(({ key }) => key)).toEqual(['tcp/pg'])
+    expect(standingOutcomes(outcomes, config, NO_RUNTIME)).toEqual([])
+  })
+})
