@@ -11,7 +11,17 @@ import type { Peers } from './control-plane-reading.ts'
 import { createFilesSource } from './files.ts'
 import type { Source, SourceName, SourceReading, SourceStatus } from './source.ts'
 
+/** How the control plane is reached: reports go the same way, with the same timestamps. */
+export type ControlPlaneAccess = {
+  readonly urls: readonly string[]
+  readonly auth: RequestAuth
+  /** PEM, or null. */
+  readonly ca: string | null
+}
+
 export type Sources = {
+  /** Null: no control plane is set. */
+  readonly access: ControlPlaneAccess | null
   readonly statuses: () => readonly SourceStatus[]
   /** The highest revision taken from the control plane. */
   readonly mark: () => RevisionMark | null
@@ -59,6 +69,7 @@ export async function createSources(options: SourcesOptions): Promise<Sources> {
   const { maxRoutes } = config.policy
   const all: Source[] = []
   let plane: ControlPlaneSource | null = null
+  let access: ControlPlaneAccess | null = null
   const events = (name: SourceName) => ({ onChange, onAttempt: (result: string) => onAttempt(name, result) })
   if (files !== null) {
     const previous = saved?.readings.files
@@ -75,10 +86,10 @@ export async function createSources(options: SourcesOptions): Promise<Sources> {
   }
   if (controlPlane !== null) {
     const { auth, expected } = await credentials(controlPlane, clock.now)
+    const ca = controlPlane.caFile === null ? null : await readFile(controlPlane.caFile, 'utf8')
+    access = { urls: controlPlane.urls, auth, ca }
     plane = createControlPlaneSource({
-      urls: controlPlane.urls,
-      auth,
-      ca: controlPlane.caFile === null ? null : await readFile(controlPlane.caFile, 'utf8'),
+      ...access,
       pollIntervalMs: controlPlane.pollIntervalMs,
       expected,
       maxRoutes,
@@ -91,6 +102,7 @@ export async function createSources(options: SourcesOptions): Promise<Sources> {
   }
   const statuses = (): readonly SourceStatus[] => all.map(source => source.status())
   return {
+    access,
     statuses,
     mark: () => plane?.mark() ?? null,
     revision: () => (statuses().some(({ reading }) => reading !== null) ? revisionLabel(statuses()) : null),
