@@ -9,16 +9,15 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RouteOutcome } from '../core/compile.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
-import { type Explanation, explainRoute } from '../core/explain.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import { portsOf, type TraefikView } from '../core/placement.ts'
-import { routeKey } from '../core/problem.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin.ts'
 import type { AgentConfig } from './config.ts'
 import { createCrashMarker } from './crash-marker.ts'
+import { createExplainer } from './explainer.ts'
 import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
 import { createMetrics, type PoolUse } from './metrics.ts'
@@ -26,14 +25,16 @@ import { nodeSettings } from './node-settings.ts'
 import type { Notifier } from './notify.ts'
 import { createObserver, type Observer } from './observer.ts'
 import { createPresence } from './presence.ts'
+import { createProbing } from './probing.ts'
 import { createProvider, type Poll } from './provider.ts'
 import { createPublication } from './publication.ts'
 import { createReconciler, type StoredState, storedBodies } from './reconcile.ts'
+import { createReporting, type Reporting } from './reporting.ts'
 import type { Failpoint } from './snapshot-store.ts'
 import { createSnapshotStore } from './snapshot-store.ts'
 import { createSources } from './sources/sources.ts'
 import { type StatusView, statusView } from './status-view.ts'
-import { createTraefikApi } from './traefik-api.ts'
+import { createTraefikApi, type TraefikApi } from './traefik-api.ts'
 import { createVerdicts, evidenceOf } from './verdicts.ts'
 
 /** Of StoredState: goes up when an older agent could not read it any more. */
@@ -146,10 +147,13 @@ export function createAgent(options: AgentOptions): Agent {
       observation: () => observer?.observation() ?? null,
       provider: () => provider.stats(),
       look: () => observer?.kick(),
-      onChange: () => verdicts.refresh(),
+      onChange: () => judgeAgain(),
       onReplan: () => request(),
       onNack: () => metrics.nacked(),
-      onApplied: ms => metrics.applied(ms),
+      onApplied: ms => {
+        metrics.applied(ms)
+        reporting?.applied(ms)
+      },
       logger,
       ...(options.applyDeadlineMs === undefined ? {} : { deadlineMs: options.applyDeadlineMs }),
     })
@@ -196,7 +200,7 @@ export function createAgent(options: AgentOptions): Agent {
       },
       onRound: round => {
         metrics.compiled(round.compileMs)
-        verdicts.refresh()
+        judgeAgain()
       },
       crashMarker: createCrashMarker({ directory: config.state.directory, logger, now: clock.now }),
       logger,
@@ -208,9 +212,28 @@ export function createAgent(options: AgentOptions): Agent {
       publication: publication.view,
       observation: () => observer?.observation() ?? null,
       heldReasons: guards.reasons,
+      failedProbes: () => probing.failed(),
       ports: config.ports,
       now: clock.now,
     })
+
+    let reporting: Reporting | null = null
+    const probing = createProbing({
+      round: reconciler.round,
+      judged: verdicts.judged,
+      observation: () => observer?.observation() ?? null,
+      sources: sources.statuses,
+      onTurn: judgeAgain,
+      onResult: metrics.probed,
+      clock,
+      logger,
+    })
+    /** Whatever the verdicts rest upon may be other than it was. */
+    function judgeAgain(): void {
+      verdicts.refresh()
+      probing.refresh()
+      reporting?.changed()
+    }
 
     let knownTraefik = canonicalJson(remembered)
     let wasSettled = false
@@ -222,12 +245,14 @@ export function createAgent(options: AgentOptions): Agent {
       knownTraefik = traefik
       wasSettled = settled
       publication.observed()
-      verdicts.refresh()
+      judgeAgain()
     }
 
+    let api: TraefikApi | null = null
     if (config.traefik.api !== null) {
-      const api = createTraefikApi({ url: config.traefik.api })
-      lifecycle.onStop('Traefik API', () => api.close())
+      const asked = createTraefikApi({ url: config.traefik.api })
+      api = asked
+      lifecycle.onStop('Traefik API', () => asked.close())
       const presence = createPresence({
         url: config.traefik.api,
         logger,
@@ -243,7 +268,7 @@ export function createAgent(options: AgentOptions): Agent {
       lifecycle.onStop('presence of Traefik', () => presence.stop())
       presence.start()
       observer = createObserver({
-        api,
+        api: asked,
         logger,
         onChange: onObserved,
         onRestart: restart => {
@@ -284,6 +309,8 @@ export function createAgent(options: AgentOptions): Agent {
         observation: observer?.observation() ?? null,
         provider: provider.stats(),
         waiting: reconciler.waiting(),
+        probes: probing.results(),
+        ...(reporting === null ? {} : { report: reporting.stats() }),
         store: store.status(),
       })
     const accept = (hash: string | null): readonly string[] => {
@@ -291,39 +318,48 @@ export function createAgent(options: AgentOptions): Agent {
       if (accepted.length > 0) request()
       return accepted
     }
-    /** The chain of one route by its key; of two that claim it, the one that is served. */
-    function explain(key: string): Explanation | null {
-      const rows = verdicts.all().filter(row => routeKey(row.protocol, row.id) === key)
-      const round = reconciler.round()
-      const outcomes = round?.plan.compiled.outcomes.filter(outcome => outcome.key === key) ?? []
-      const outcome = outcomes.find(({ problem }) => problem === null) ?? outcomes[0] ?? null
-      const verdict = rows.find(({ origin }) => origin === outcome?.candidate.origin) ?? rows[0]
-      if (verdict === undefined) return null
-      const { current, polled } = publication.view()
-      return explainRoute({
-        verdict,
-        others: rows.filter(row => row !== verdict),
-        source:
-          sources.statuses().find(({ reading }) => reading?.routes.some(({ origin }) => origin === verdict.origin)) ??
-          null,
-        outcome,
-        config: round?.plan.compiled.config ?? null,
-        evidence: evidenceOf(observer?.observation() ?? null),
-        probe: null,
-        publication:
-          current === null || round === null
-            ? null
-            : {
-                hash: current.hash,
-                revision: round.revision,
-                polled,
-                compiledAt: null,
-                servedAt: null,
-                appliedAt: null,
-                lastPollAt: provider.stats().lastPollAt,
-              },
+    const explain = createExplainer({
+      verdicts: verdicts.all,
+      round: reconciler.round,
+      evidence: () => evidenceOf(observer?.observation() ?? null),
+      sources: sources.statuses,
+      probes: probing.results,
+      publication: () => {
+        const round = reconciler.round()
+        const { current, polled } = publication.view()
+        if (current === null || round === null) return null
+        return {
+          hash: current.hash,
+          revision: round.revision,
+          polled,
+          compiledAt: null,
+          servedAt: null,
+          appliedAt: null,
+          lastPollAt: provider.stats().lastPollAt,
+        }
+      },
+    })
+    if (sources.access !== null && config.sources.controlPlane?.report === 'auto')
+      reporting = createReporting({
+        access: sources.access,
+        version,
+        sources: sources.statuses,
+        mark: sources.mark,
+        round: reconciler.round,
+        publication: publication.view,
+        observation: () => observer?.observation() ?? null,
+        provider: provider.stats,
+        traefik: seen,
+        verdicts: verdicts.all,
+        drift: verdicts.drift,
+        held: guards.held,
+        probes: probing.results,
+        explain,
+        openConnections: async signal => (await api?.openConnections(signal)) ?? null,
+        onResult: metrics.reported,
+        clock,
+        logger,
       })
-    }
     running = { status, accept }
     metrics.observe(status, () => {
       const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
@@ -332,7 +368,7 @@ export function createAgent(options: AgentOptions): Agent {
     const admin = createAdmin({
       listen: config.admin.listen,
       status,
-      explain: key => explain(key),
+      explain,
       readiness: () => readiness(publication.view().current !== null, status()),
       liveness: () => ({ alive: true, reasons: [] }),
       accept: hash => {
@@ -359,11 +395,16 @@ export function createAgent(options: AgentOptions): Agent {
     lifecycle.onStop('sources', () => sources.stop())
     const looking = observer
     if (looking !== null) lifecycle.onStop('observer', () => looking.stop())
+    lifecycle.onStop('probes', () => probing.stop())
+    const telling = reporting
+    if (telling !== null) lifecycle.onStop('reports', () => telling.stop())
     const firstAttempts = Promise.all([looking?.start(), sources.start()])
     // A control plane that accepts and never answers must not keep the rest waiting.
     await Promise.race([firstAttempts, clock.sleep(FIRST_ATTEMPTS_MS, lifecycle.signal)])
     begun = true
     reconciler.request()
+    probing.start()
+    telling?.start()
     return { provider: providerPort, admin: adminPort }
   }
 

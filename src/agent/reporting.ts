@@ -39,7 +39,7 @@ export type ReportingOptions = {
   readonly probes: () => ReadonlyMap<RouteKey, ProbeResult>
   readonly explain: (key: RouteKey) => Explanation | null
   /** Open connections by entry point; null where nobody knows. */
-  readonly openConnections: () => Promise<ReadonlyMap<string, number> | null>
+  readonly openConnections: (signal: AbortSignal) => Promise<ReadonlyMap<string, number> | null>
   readonly onResult?: (result: string) => void
   readonly clock: Clock
   readonly logger: Logger
@@ -50,6 +50,10 @@ export interface Reporting extends Reporter {
   /** Traefik was seen to have applied a body, so many milliseconds after its publication. */
   applied(ms: number): void
 }
+
+/** Traefik's own metrics can be large, and these numbers only ride along. */
+const CONNECTIONS_CACHE_MS = 20_000
+const CONNECTIONS_PATIENCE_MS = 1_000
 
 /** While one of these stands, who answers there is not the one whose routes we have. */
 const SOMEBODY_ELSE: ReadonlySet<string> = new Set<ControlPlaneFaultCode>([
@@ -97,6 +101,8 @@ export function createReporting(options: ReportingOptions): Reporting {
   const { clock, probes } = options
   let acknowledged: Acknowledged | null = null
   let lastApplied: { readonly ms: number; readonly at: number } | null = null
+  let connections: ReadonlyMap<string, number> = new Map()
+  let connectionsUntilMs = Number.NEGATIVE_INFINITY
   /** As the routes of this control plane name it; there may be none of them left. */
   const origins = new Set<string>()
 
@@ -105,9 +111,17 @@ export function createReporting(options: ReportingOptions): Reporting {
     for (const origin of found) if (origin !== undefined && origin !== null) origins.add(origin)
   }
 
+  async function openConnections(): Promise<ReadonlyMap<string, number>> {
+    if (clock.monotonic() < connectionsUntilMs) return connections
+    const found = await options.openConnections(AbortSignal.timeout(CONNECTIONS_PATIENCE_MS)).catch(() => null)
+    connections = found ?? new Map()
+    connectionsUntilMs = clock.monotonic() + CONNECTIONS_CACHE_MS
+    return connections
+  }
+
   async function collect(): Promise<ReportState | null> {
     if (reportableReading(options.sources()) === null) return null
-    const byEntryPoint = (await options.openConnections().catch(() => null)) ?? new Map<string, number>()
+    const byEntryPoint = await openConnections()
     // Everything else is of one moment.
     const reading = reportableReading(options.sources())
     if (reading === null) return null

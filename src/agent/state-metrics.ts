@@ -24,7 +24,12 @@ export type MetricsView = {
     readonly fault: string | null
     readonly pollers: number
   }
-  readonly routes: readonly { readonly protocol: Protocol; readonly verdict: Verdict; readonly reason: ReasonCode }[]
+  readonly routes: readonly {
+    readonly protocol: Protocol
+    readonly verdict: Verdict
+    readonly reason: ReasonCode
+    readonly probe?: { readonly ok: boolean | null; readonly periodic: boolean }
+  }[]
   readonly problems: readonly { readonly code: ReasonCode }[]
   readonly unknownFields: readonly { readonly count: number }[]
   readonly sources: readonly {
@@ -161,6 +166,21 @@ export function registerStateMetrics({ registry, attempt, now }: StateMetricsOpt
       ),
     )
   })
+  const probed = (routes: MetricsView['routes'], counts: (ok: boolean | null) => boolean) => {
+    const found = tally(
+      routes.flatMap(({ protocol, probe }) => (probe?.periodic === true && counts(probe.ok) ? [protocol] : [])),
+    )
+    return PROTOCOLS.map((protocol): Sample<'protocol'> => [{ protocol }, found.get(protocol) ?? 0])
+  }
+  stateGauge('fairlead_routes_probed', 'Routes that are probed through their port.', ['protocol'], ({ routes }) =>
+    probed(routes, () => true),
+  )
+  stateGauge(
+    'fairlead_routes_probe_failed',
+    'Routes whose last probe through their port failed.',
+    ['protocol'],
+    ({ routes }) => probed(routes, ok => ok === false),
+  )
   stateGauge(
     'fairlead_problems',
     'Problems of routes, files and documents that stand now, by reason code.',

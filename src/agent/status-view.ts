@@ -2,7 +2,8 @@
 import type { AckState } from '../core/acknowledge.ts'
 import { countDrift, type Drift, type DriftEntry, type DriftKind } from '../core/drift.ts'
 import type { ObservedEntryPoint } from '../core/observed.ts'
-import type { Problem, Protocol, RouteKey } from '../core/problem.ts'
+import type { ProbeResult } from '../core/probe.ts'
+import { type Problem, type Protocol, type RouteKey, routeKey } from '../core/problem.ts'
 import type { UnknownField } from '../core/route.ts'
 import type { TrackedVerdict } from '../core/track.ts'
 import type { Verdict } from '../core/verdict.ts'
@@ -12,11 +13,45 @@ import type { Observation } from './observer.ts'
 import type { ProviderStats } from './provider.ts'
 import type { PublicationView } from './publication.ts'
 import type { Waiting } from './reconcile.ts'
+import type { ReportStats } from './report.ts'
 import type { SourceName, SourceStatus } from './sources/source.ts'
 
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
 export type TraefikState = 'verified' | 'unverified' | 'down' | 'never-polled'
+
+/** What the last probe through the port has found. */
+export type ProbeView = {
+  /** Null: it could not be tried. */
+  readonly ok: boolean | null
+  readonly ms: number | null
+  readonly detail: string
+  readonly at: string
+  /** The route asks for it; else a person did, once. */
+  readonly periodic: boolean
+  readonly certificate: { readonly commonName: string; readonly validTo: string } | null
+}
+
+export type RouteView = Omit<TrackedVerdict, 'since'> & {
+  readonly since: string
+  /** Absent without one. */
+  readonly probe?: ProbeView
+}
+
+export type ReportView = {
+  /** False: this control plane takes no reports. */
+  readonly active: boolean
+  readonly sent: number
+  readonly failed: number
+  readonly lastAttemptAt: string | null
+  readonly lastSuccessAt: string | null
+  readonly fault: {
+    readonly code: string
+    readonly message: string
+    readonly remedy: string
+    readonly since: string
+  } | null
+}
 
 export type StatusView = {
   readonly node: string
@@ -43,7 +78,7 @@ export type StatusView = {
     readonly entryPoints: readonly ObservedEntryPoint[] | null
   }
   readonly counts: Readonly<Record<Verdict, number>>
-  readonly routes: readonly (Omit<TrackedVerdict, 'since'> & { readonly since: string })[]
+  readonly routes: readonly RouteView[]
   /** Of the documents and files, not of routes. */
   readonly problems: readonly Problem[]
   readonly unknownFields: readonly UnknownField[]
@@ -84,6 +119,8 @@ export type StatusView = {
     readonly lastLiveMs: number | null
   }
   readonly waiting: Waiting | null
+  /** What is told to the control plane; absent when there is none. */
+  readonly report?: ReportView
   readonly store: {
     readonly savedAt: string | null
     readonly fault: { readonly code: string; readonly message: string; readonly remedy: string } | null
@@ -97,6 +134,9 @@ export type StatusInput = {
   readonly api: string | null
   readonly revision: StatusView['revision']
   readonly verdicts: readonly TrackedVerdict[]
+  readonly probes?: ReadonlyMap<RouteKey, ProbeResult>
+  /** Absent: there is no control plane to tell. */
+  readonly report?: ReportStats
   readonly rejected: readonly Problem[]
   readonly sources: readonly SourceStatus[]
   readonly observation: Observation | null
@@ -145,6 +185,27 @@ const byUrgency = (a: TrackedVerdict, b: TrackedVerdict): number =>
   URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict) ||
   (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.id < b.id ? -1 : 1)
 
+const probeView = ({ ok, ms, detail, at, periodic, certificate }: ProbeResult): ProbeView => ({
+  ok,
+  ms,
+  detail,
+  at: new Date(at).toISOString(),
+  periodic,
+  certificate: certificate === null ? null : { ...certificate, validTo: new Date(certificate.validTo).toISOString() },
+})
+
+const reportView = ({ lastAttemptAt, lastSuccessAt, fault, ...rest }: ReportStats): ReportView => ({
+  ...rest,
+  lastAttemptAt: iso(lastAttemptAt),
+  lastSuccessAt: iso(lastSuccessAt),
+  fault: fault === null ? null : { ...fault, since: new Date(fault.since).toISOString() },
+})
+
+function routeView(verdict: TrackedVerdict, probe: ProbeResult | undefined): RouteView {
+  const view = { ...verdict, since: new Date(verdict.since).toISOString() }
+  return probe === undefined ? view : { ...view, probe: probeView(probe) }
+}
+
 export function statusView(input: StatusInput): StatusView {
   const { observation, provider } = input
   return {
@@ -170,7 +231,7 @@ export function statusView(input: StatusInput): StatusView {
     counts: countVerdicts(input.verdicts),
     routes: [...input.verdicts]
       .sort(byUrgency)
-      .map(verdict => ({ ...verdict, since: new Date(verdict.since).toISOString() })),
+      .map(verdict => routeView(verdict, input.probes?.get(routeKey(verdict.protocol, verdict.id)))),
     problems: input.rejected.filter(({ protocol }) => protocol === null),
     unknownFields: input.sources.flatMap(({ reading }) => reading?.unknownFields ?? []),
     sources: input.sources.map(({ name, reading, fault, lastAttemptAt, lastSuccessAt }) => ({
@@ -204,6 +265,7 @@ export function statusView(input: StatusInput): StatusView {
       lastLiveMs: input.publication.lastLiveMs === null ? null : Math.round(input.publication.lastLiveMs),
     },
     waiting: input.waiting,
+    ...(input.report === undefined ? {} : { report: reportView(input.report) }),
     store: { savedAt: iso(input.store.savedAt), fault: input.store.fault },
   }
 }

@@ -2,9 +2,10 @@
 import type { RouteOutcome } from '../core/compile.ts'
 import { type Drift, findDrift, foreignOn, NO_DRIFT } from '../core/drift.ts'
 import { NO_HEALTH, rememberDown } from '../core/health.ts'
-import { type Evidence, judge } from '../core/judge.ts'
+import { type Evidence, judge, type RouteVerdict } from '../core/judge.ts'
 import type { PortSet } from '../core/port-set.ts'
-import type { RouteKey } from '../core/problem.ts'
+import { applyProbe, type ProbeResult } from '../core/probe.ts'
+import { type RouteKey, routeKey } from '../core/problem.ts'
 import { type TrackedVerdict, trackVerdicts } from '../core/track.ts'
 import type { Observation } from './observer.ts'
 import type { PublicationView } from './publication.ts'
@@ -16,6 +17,8 @@ export type VerdictsOptions = {
   /** Null: there is no API. */
   readonly observation: () => Observation | null
   readonly heldReasons: () => ReadonlyMap<RouteKey, string>
+  /** Probes that failed; another map whenever one comes or goes. */
+  readonly failedProbes: () => ReadonlyMap<RouteKey, ProbeResult>
   readonly ports: { readonly tcp: PortSet; readonly udp: PortSet }
   readonly now: () => number
 }
@@ -23,6 +26,8 @@ export type VerdictsOptions = {
 export interface Verdicts {
   refresh(): void
   all(): readonly TrackedVerdict[]
+  /** Of the last round and what Traefik showed of it, before any probe was looked at. */
+  judged(): readonly RouteVerdict[]
   drift(): Drift
 }
 
@@ -37,6 +42,7 @@ export function evidenceOf(observation: Observation | null): Evidence {
 
 export function createVerdicts(options: VerdictsOptions): Verdicts {
   let verdicts: readonly TrackedVerdict[] = []
+  let judged: readonly RouteVerdict[] = []
   let drift: Drift = NO_DRIFT
   let health = NO_HEALTH
   let seen: readonly unknown[] = []
@@ -67,6 +73,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
       if (round === null) return
       const observation = options.observation()
       const { polled, applied, current } = options.publication()
+      const failed = options.failedProbes()
       // It is asked at every poll and every look, and of ten thousand routes an answer takes its time.
       const basis = [
         round,
@@ -76,14 +83,16 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
         applied?.config,
         applied?.snapshot,
         current,
+        failed,
       ]
       if (basis.every((part, i) => part === seen[i]) && seen.length > 0) return
       seen = basis
       const { plan, revision } = round
       const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
       const { outcomes, config } = plan.compiled
-      const judged = judge({ outcomes, rejected: plan.rejected, config, polled, evidence, held: options.heldReasons() })
-      verdicts = trackVerdicts(verdicts, judged, revision, options.now())
+      judged = judge({ outcomes, rejected: plan.rejected, config, polled, evidence, held: options.heldReasons() })
+      const probed = judged.map(verdict => applyProbe(verdict, failed.get(routeKey(verdict.protocol, verdict.id))))
+      verdicts = trackVerdicts(verdicts, probed, revision, options.now())
       if (evidence.kind !== 'read') {
         drift = NO_DRIFT
         return
@@ -96,6 +105,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
           : { ...NO_DRIFT, foreign: foreignOn(ours, evidence.runtime) }
     },
     all: () => verdicts,
+    judged: () => judged,
     drift: () => drift,
   }
 }

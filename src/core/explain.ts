@@ -59,7 +59,8 @@ export type ExplainInput = {
     readonly appliedAt: number | null
   } | null
   readonly evidence: Evidence
-  readonly probe: { readonly ok: boolean; readonly at: number; readonly message: string } | null
+  /** `ok` null: it could not be tried. */
+  readonly probe: { readonly ok: boolean | null; readonly at: number; readonly message: string } | null
 }
 
 export type ExplainedRouter = {

@@ -14,11 +14,11 @@ const view: MetricsView = {
   revision: { expected: 42, served: 42, applied: 41 },
   traefik: { state: 'verified', api: 'http://127.0.0.1:8080', fault: null, pollers: 1 },
   routes: [
-    { protocol: 'tcp', verdict: 'live', reason: 'LIVE' },
-    { protocol: 'tcp', verdict: 'live', reason: 'LIVE' },
+    { protocol: 'tcp', verdict: 'live', reason: 'LIVE', probe: { ok: true, periodic: true } },
+    { protocol: 'tcp', verdict: 'live', reason: 'LIVE', probe: { ok: false, periodic: false } },
     { protocol: 'tcp', verdict: 'waiting', reason: 'ENTRY_POINT_MISSING' },
     { protocol: 'udp', verdict: 'pending', reason: 'NOT_YET_POLLED' },
-    { protocol: 'http', verdict: 'conflicted', reason: 'HOST_TAKEN_BY_ROUTE' },
+    { protocol: 'http', verdict: 'conflicted', reason: 'HOST_TAKEN_BY_ROUTE', probe: { ok: false, periodic: true } },
   ],
   problems: [{ code: 'DOCUMENT_INVALID' }],
   unknownFields: [{ count: 2 }, { count: 1 }],
@@ -93,6 +93,22 @@ describe('states', () => {
       },
     ],
     ['fairlead_unknown_fields', { fairlead_unknown_fields: 3 }],
+    [
+      'fairlead_routes_probed',
+      {
+        'fairlead_routes_probed{protocol="http"}': 1,
+        'fairlead_routes_probed{protocol="tcp"}': 1,
+        'fairlead_routes_probed{protocol="udp"}': 0,
+      },
+    ],
+    [
+      'fairlead_routes_probe_failed',
+      {
+        'fairlead_routes_probe_failed{protocol="http"}': 1,
+        'fairlead_routes_probe_failed{protocol="tcp"}': 0,
+        'fairlead_routes_probe_failed{protocol="udp"}': 0,
+      },
+    ],
     [
       'fairlead_entry_points_missing',
       {
@@ -337,6 +353,28 @@ describe('events', () => {
     expect(await samples(registry, 'fairlead_nacks_total')).toEqual({ fairlead_nacks_total: 1 })
   })
 
+  test('probes and reports are counted by result', async () => {
+    const { metrics, registry } = metricsOf()
+    for (const ok of [true, true, false, null]) metrics.probed({ ok })
+    expect(await samples(registry, 'fairlead_probes_total')).toEqual({
+      'fairlead_probes_total{result="ok"}': 2,
+      'fairlead_probes_total{result="failed"}': 1,
+      'fairlead_probes_total{result="skipped"}': 1,
+    })
+    metrics.reported('SOURCE_TIMEOUT')
+    expect(await samples(registry, 'fairlead_report_last_success_timestamp_seconds')).toEqual({})
+    metrics.reported('ok')
+    metrics.reported('no code\n')
+    expect(await samples(registry, 'fairlead_reports_total')).toEqual({
+      'fairlead_reports_total{result="SOURCE_TIMEOUT"}': 1,
+      'fairlead_reports_total{result="ok"}': 1,
+      'fairlead_reports_total{result="other"}': 1,
+    })
+    expect(await samples(registry, 'fairlead_report_last_success_timestamp_seconds')).toEqual({
+      fairlead_report_last_success_timestamp_seconds: NOW / 1000,
+    })
+  })
+
   test('saves: last attempt, last success and failures', async () => {
     const { metrics, registry } = metricsOf()
     metrics.saved({ ok: true, generation: 1, savedAt: NOW - 60_000, bytes: 100 })
@@ -394,6 +432,8 @@ describe('the whole answer', () => {
     )
     metrics.nacked()
     metrics.applied(61)
+    metrics.probed({ ok: false })
+    metrics.reported('ok')
     metrics.fetched('files', 'ok')
     metrics.compiled(3)
     metrics.served({ body: '{}' })
@@ -412,6 +452,8 @@ describe('the whole answer', () => {
     expect(names).toContain('process_resident_memory_bytes')
     expect(names).toContain('process_open_fds')
     expect(names.filter(name => /^nodejs_active_.*_total$/.test(name))).toEqual([])
+    // The others are sampled a hundred times a second, idle or not.
+    expect(names.filter(name => name.startsWith('nodejs_eventloop_lag'))).toEqual(['nodejs_eventloop_lag_seconds'])
   })
 
   test('two agents in one process have a registry each', async () => {
