@@ -61,10 +61,13 @@ export function createGuards(policy: GuardPolicy, now: () => number, steady: () 
       for (const name of ['files', 'control-plane'] as const) {
         const [was, reading] = [stored[name], readings[name]]
         if (reading === undefined) continue
+        // A clock that was ahead in the run before would make a hold that settles last for ever, and removals count for ever.
+        const nowMs = steady()
+        const hold = was?.hold ?? null
         memories.set(name, {
           kept: [...reading.routes, ...(was?.held ?? [])],
-          removals: was?.removals ?? [],
-          hold: was?.hold ?? null,
+          removals: (was?.removals ?? []).map(({ atMs, count }) => ({ atMs: Math.min(atMs, nowMs), count })),
+          hold: hold === null ? null : { ...hold, sinceMs: Math.min(hold.sinceMs, nowMs) },
         })
         if (was !== undefined && was.spent !== null) spent.set(name, was.spent)
       }

@@ -215,6 +215,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       scheduleRetry()
       return
     }
+    try {
+      await makeRound(statuses, chosen)
+    } finally {
+      // Whatever has become of it, the process did not die of it.
+      await marker?.done(attempt)
+    }
+  }
+
+  async function makeRound(statuses: readonly SourceStatus[], chosen: readonly SourceStatus[]): Promise<void> {
     const view = options.view(everServed)
     const began = performance.now()
     const input: PlanInput = {
@@ -284,7 +293,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     })
     scheduleLater(plan, saved)
     options.onRound(round)
-    await marker?.done(attempt)
   }
 
   /** The pause is one between two bodies: a change that comes long after the last one does not wait. */

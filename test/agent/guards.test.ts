@@ -175,6 +175,18 @@ describe('a restart', () => {
     expect(next.guards.pass('control-plane', many(9, 11)).held).toHaveLength(1)
   })
 
+  test('a hold of a clock that was ahead settles all the same', () => {
+    const ahead = guarded()
+    ahead.advance(86_400_000)
+    ahead.guards.pass('control-plane', many(9))
+    ahead.guards.pass('control-plane', many(0))
+    const next = restarted(ahead.guards, many(0))
+    expect(next.guards.pass('control-plane', many(0)).held).toHaveLength(9)
+    expect(next.guards.settlesInMs()).toBe(POLICY.settleMs)
+    next.advance(POLICY.settleMs)
+    expect(next.guards.pass('control-plane', many(0)).held).toEqual([])
+  })
+
   test('a wipe that came while it was down is held', () => {
     const { guards } = guarded()
     guards.pass('control-plane', many(20))
