@@ -90,7 +90,15 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
       const { plan, revision } = round
       const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
       const { outcomes, config } = plan.compiled
-      judged = judge({ outcomes, rejected: plan.rejected, config, polled, evidence, held: options.heldReasons() })
+      judged = judge({
+        outcomes,
+        rejected: plan.rejected,
+        config,
+        polled,
+        evidence,
+        held: options.heldReasons(),
+        ...(applied?.snapshot.hash === plan.snapshot.hash ? {} : { applied: applied?.candidates ?? null }),
+      })
       const probed = judged.map(verdict => applyProbe(verdict, failed.get(routeKey(verdict.protocol, verdict.id))))
       verdicts = trackVerdicts(verdicts, probed, revision, options.now())
       if (evidence.kind !== 'read') {

@@ -13,7 +13,16 @@ import type { Route } from './route.ts'
 /** Keys that can only change together. */
 export type Change = readonly RouteKey[]
 
-export const contentOf = (candidate: Candidate): string => canonicalJson(candidate.route)
+const contents = new WeakMap<Route, string>()
+
+/** What a route says, as one text; kept, since ten thousand are asked for it again and again. */
+export function contentOf({ route }: Candidate): string {
+  const known = contents.get(route)
+  if (known !== undefined) return known
+  const content = canonicalJson(route)
+  contents.set(route, content)
+  return content
+}
 
 const byKey = (candidates: readonly Candidate[]): Map<RouteKey, Candidate> =>
   new Map(candidates.map(candidate => [keyOf(candidate.route), candidate]))

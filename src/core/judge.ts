@@ -2,9 +2,12 @@
  * What became of each route: its outcome here, held against what Traefik shows.
  *
  * "Live" is read back, never assumed: every router and service that the route became stands in Traefik's runtime just as it was
- * compiled, and none is disabled. Whatever is not known is `pending`, and says so.
+ * compiled, none is disabled, and the body that Traefik shows by its beacon has the route as it is now: of middlewares, weights and
+ * transports the runtime tells too little. Whatever is not known is `pending`, and says so.
  */
+import { contentOf } from './changes.ts'
 import type { RouteOutcome } from './compile.ts'
+import { type Candidate, keyOf } from './conflicts.ts'
 import type {
   DynamicConfig,
   HttpRouter,
@@ -128,12 +131,18 @@ function backendsDown(outcome: RouteOutcome, runtime: Runtime): Finding | null {
   }
 }
 
+const NOT_IN_BODY: Finding = {
+  reason: 'NOT_YET_APPLIED',
+  message: 'Traefik does not show a configuration yet that has the route as it is now',
+}
+
 function judgeOne(
   outcome: RouteOutcome,
   config: DynamicConfig,
   polled: boolean,
   evidence: Evidence,
   runtime: Runtime | null,
+  inBody: (outcome: RouteOutcome) => boolean,
 ): Finding {
   if (outcome.problem !== null)
     return { reason: outcome.problem.code, message: outcome.problem.message, remedy: outcome.problem.remedy }
@@ -143,7 +152,7 @@ function judgeOne(
       reason: 'API_UNREACHABLE',
       message: evidence.kind === 'fault' ? evidence.message : REASONS.API_UNREACHABLE.meaning,
     }
-  const fault = standing(outcome, config, runtime)
+  const fault = standing(outcome, config, runtime) ?? (inBody(outcome) ? null : NOT_IN_BODY)
   if (fault !== null)
     return fault.reason === 'NOT_YET_APPLIED' && !polled
       ? { reason: 'NOT_YET_POLLED', message: REASONS.NOT_YET_POLLED.meaning }
@@ -163,6 +172,8 @@ export type JudgeInput = {
   readonly evidence: Evidence
   /** Routes that the guard keeps, each with the guard's sentence. */
   readonly held: ReadonlyMap<RouteKey, string>
+  /** Routes of the body that Traefik was last seen to have, when that is another one than of these; null: nobody knows it. Absent: of these. */
+  readonly applied?: readonly Candidate[] | null
 }
 
 function rejectedVerdicts(rejected: readonly Problem[]): RouteVerdict[] {
@@ -190,11 +201,13 @@ function rejectedVerdicts(rejected: readonly Problem[]): RouteVerdict[] {
   })
 }
 
-export function judge({ outcomes, rejected, config, polled, evidence, held }: JudgeInput): RouteVerdict[] {
+export function judge({ outcomes, rejected, config, polled, evidence, held, applied }: JudgeInput): RouteVerdict[] {
   const runtime = evidence.kind === 'read' ? indexed(evidence.runtime) : null
+  const had = new Map(applied?.map(candidate => [keyOf(candidate.route), contentOf(candidate)]))
+  const inBody = ({ key, candidate }: RouteOutcome) => applied === undefined || had.get(key) === contentOf(candidate)
   const verdicts = outcomes.map((outcome): RouteVerdict => {
     const { route, origin } = outcome.candidate
-    const found = judgeOne(outcome, config, polled, evidence, runtime)
+    const found = judgeOne(outcome, config, polled, evidence, runtime, inBody)
     const why = outcome.problem === null ? held.get(outcome.key) : undefined
     const { reason, message, remedy }: Finding = why === undefined ? found : { reason: 'MASS_REMOVAL', message: why }
     return {
