@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RouteOutcome } from '../core/compile.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
+import { foreignNow } from '../core/foreign.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import { portsOf, type TraefikView } from '../core/placement.ts'
@@ -128,11 +129,14 @@ export function createAgent(options: AgentOptions): Agent {
     }
 
     const remembered = saved?.state.observed ?? null
+    let foreignBefore = remembered?.foreignRouters ?? []
     const seen = (): ObservedTraefik | null => {
-      const reading = observer?.observation().reading ?? null
-      return reading === null
-        ? remembered
-        : { version: reading.version, entryPoints: reading.entryPoints, foreignRouters: reading.runtime.foreignRouters }
+      const observation = observer?.observation()
+      const reading = observation?.reading ?? null
+      if (observation === undefined || reading === null) return remembered
+      const { version, entryPoints, runtime } = reading
+      foreignBefore = foreignNow(runtime.foreignRouters, foreignBefore, observation.settled)
+      return { version, entryPoints, foreignRouters: foreignBefore }
     }
     const view = (everServed: ReadonlySet<string>): TraefikView => ({
       observed: seen(),
@@ -184,10 +188,11 @@ export function createAgent(options: AgentOptions): Agent {
       view,
       node: () => nodeSettings(bound, { ownAddresses: options.ownAddresses(), observed: seen() }),
       standing: () => {
-        const runtime = observer?.observation().reading?.runtime
-        return runtime === undefined
-          ? null
-          : runtime.routers.map(({ name }) => name).filter(name => !name.startsWith('tombstone_'))
+        if (observer === null) return null
+        const { reading, fault } = observer.observation()
+        // Nobody listens, so nobody has routes; one that listens and is late may have them all.
+        if (reading === null) return fault === null || fault.kind === 'timeout' ? 'unknown' : null
+        return reading.runtime.routers.map(({ name }) => name).filter(name => !name.startsWith('tombstone_'))
       },
       pauseMs: () => {
         const lastApplyMs = observer?.observation().lastApplyMs ?? 0
@@ -241,7 +246,8 @@ export function createAgent(options: AgentOptions): Agent {
       const settled = observer?.observation().settled ?? false
       const traefik = canonicalJson(seen())
       // What depends on Traefik is compiled again: its entry points, its version, the routers of others, and whether these can be trusted.
-      if (traefik !== knownTraefik || settled !== wasSettled) request()
+      // And while nothing is served yet, what it shows may be what is waited for.
+      if (traefik !== knownTraefik || settled !== wasSettled || reconciler.round() === null) request()
       knownTraefik = traefik
       wasSettled = settled
       publication.observed()

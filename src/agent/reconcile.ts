@@ -62,10 +62,10 @@ export type ReconcilerOptions = {
   readonly view: (everServed: ReadonlySet<string>) => TraefikView
   readonly node: () => NodeSettings
   /**
-   * Names of routers of ours that Traefik has and that are no tombstones; null when that is not known. While a source has never spoken, a
+   * Names of routers of ours that Traefik has and that are no tombstones; null when that cannot be known, `unknown` when it is not yet. While a source has never spoken, a
    * body that would drop one of them is not published: whoever lost its state folder must not wipe what Traefik still has.
    */
-  readonly standing: () => readonly string[] | null
+  readonly standing: () => readonly string[] | 'unknown' | null
   /** How long the next body waits after the last, in milliseconds. */
   readonly pauseMs: () => number
   readonly save: (state: StoredState) => Promise<SaveResult>
@@ -199,9 +199,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     laterTimer = stopped ? null : setTimeout(request, POISON_RETRY_MS)
   }
 
-  function wouldDrop(plan: Plan): number {
+  function wouldDrop(plan: Plan): number | 'unknown' {
+    const standing = options.standing() ?? []
+    if (standing === 'unknown') return standing
     const emitted = new Set(plan.compiled.outcomes.flatMap(({ routers }) => routers))
-    return (options.standing() ?? []).filter(name => !emitted.has(name)).length
+    return standing.filter(name => !emitted.has(name)).length
   }
 
   async function step(): Promise<void> {
@@ -241,10 +243,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const served = publication.view().current
     if (waiting !== null && served === null) {
       const dropped = wouldDrop(plan)
-      if (dropped > 0) {
+      if (dropped !== 0) {
         log.warn(
           { waitingFor: waiting.names, wouldDrop: dropped },
-          'not serving yet: Traefik has routes that only a silent source can know',
+          'not serving yet: Traefik has, or may have, routes that only a silent source can know',
         )
         return
       }

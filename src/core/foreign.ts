@@ -7,6 +7,21 @@ import type { HttpRoute, TcpRoute } from './route.ts'
 const on = (entryPoints: readonly string[], foreign: ForeignByEntryPoint): readonly ForeignRouter[] =>
   entryPoints.flatMap(name => foreign.get(name) ?? [])
 
+/**
+ * The routers of others as they are to be reckoned with. A Traefik that has just started shows none yet: until it has settled, whoever
+ * stood there before stands there still, else a route that gave way would take its traffic for the first seconds of each start.
+ */
+export function foreignNow(
+  shown: readonly ForeignRouter[],
+  before: readonly ForeignRouter[],
+  settled: boolean,
+): readonly ForeignRouter[] {
+  if (settled) return shown
+  const keyOf = ({ protocol, name }: ForeignRouter) => `${protocol}/${name}`
+  const known = new Set(shown.map(keyOf))
+  return [...shown, ...before.filter(router => !known.has(keyOf(router)))]
+}
+
 /** UDP has neither rule nor priority: any foreign router has the whole entry point. */
 export const udpRival = (entryPoints: readonly string[], foreign: ForeignByEntryPoint): ForeignRouter | null =>
   on(entryPoints, foreign).find(router => router.protocol === 'udp') ?? null

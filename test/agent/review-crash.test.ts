@@ -24,7 +24,7 @@ test('a state that only waits for a source is not taken for one that kills', asy
     onApplied: () => {},
     logger,
   })
-  let standing: readonly string[] = ['tcp_of_the_control_plane']
+  let standing: readonly string[] | 'unknown' = ['tcp_of_the_control_plane']
   const reading = readingOf({ tcpRoutes: [tcpRoute({ id: 'a', externalPort: 10001 })] })
   const reconciler = createReconciler({
     sources: () => [statusOf('files', reading), statusOf('control-plane', null)],
@@ -41,6 +41,10 @@ test('a state that only waits for a source is not taken for one that kills', asy
     logger,
   })
   for (let round = 0; round < 3; round++) await reconciler.step()
+  expect(published).toEqual([])
+  // It does not answer: what it has may be all that there is.
+  standing = 'unknown'
+  await reconciler.step()
   expect(published).toEqual([])
   // Traefik has restarted: there is nothing any more that could be wiped.
   standing = []
