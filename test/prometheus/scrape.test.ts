@@ -16,10 +16,13 @@ const DASHBOARD = new URL('../../proxy/grafana/fairlead.json', import.meta.url)
 const QUIET = [
   'topk(20, sum by (entry_point) (fairlead_open_connections))',
   'sum by (protocol, entry_point) (fairlead_upstreams_down) > 0',
+  'sum by (result) (rate(fairlead_probes_total[$__rate_interval]))',
+  'sum by (protocol) (fairlead_routes_probe_failed) > 0',
   'sum by (phase) (fairlead_publication_phase{instance=~"$instance", phase!="steady"}) > 0',
   'fairlead_expected_revision',
   'fairlead_served_revision',
   'fairlead_applied_revision',
+  'sum by (result) (rate(fairlead_reports_total[$__rate_interval]))',
   'sum(1 - fairlead_traefik_api_up) > 0',
 ]
 

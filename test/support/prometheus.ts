@@ -59,10 +59,8 @@ export async function startPrometheus(target: string, ruleFiles: readonly string
 }
 
 const vector = z.object({
-  result: z.array(
-    z.object({ metric: z.record(z.string(), z.string()), value: z.tuple([z.number(), z.coerce.number()]) }),
-  ),
+  result: z.array(z.object({ metric: z.record(z.string(), z.string()), value: z.tuple([z.number(), z.string()]) })),
 })
 
 const samplesOf = (data: unknown): Sample[] =>
-  vector.parse(data).result.map(({ metric, value: [, value] }) => ({ labels: metric, value }))
+  vector.parse(data).result.map(({ metric, value: [, value] }) => ({ labels: metric, value: Number(value) }))
