@@ -84,6 +84,17 @@ function mainRouter(
   return { entryPoints: router?.entryPoints ?? [], secure: router?.tls !== undefined }
 }
 
+/** Entry points by protocol and name. Kept, since every route of a pool asks for its own. */
+const indexes = new WeakMap<readonly ObservedEntryPoint[], ReadonlyMap<string, ObservedEntryPoint>>()
+
+function indexOf(entryPoints: readonly ObservedEntryPoint[]): ReadonlyMap<string, ObservedEntryPoint> {
+  const known = indexes.get(entryPoints)
+  if (known !== undefined) return known
+  const index = new Map(entryPoints.map(one => [`${one.protocol} ${one.name}`, one]))
+  indexes.set(entryPoints, index)
+  return index
+}
+
 /** Where and what to ask, or a sentence that says why it cannot be asked. Of a block of ports the first one stands for all. */
 export function findTarget(
   outcome: RouteOutcome,
@@ -97,13 +108,10 @@ export function findTarget(
   const spec = asked(route)
   if (spec === null) return 'a UDP probe needs something that the upstream answers: give probe.sendHex'
   const { entryPoints: names, secure } = mainRouter(outcome, config)
-  const protocol = route.protocol === 'udp' ? 'udp' : 'tcp'
-  const at = entryPoints.find(
-    one =>
-      one.protocol === protocol &&
-      names.includes(one.name) &&
-      (route.protocol === 'http' || one.port === route.externalPort),
-  )
+  const index = indexOf(entryPoints)
+  const at = names
+    .map(name => index.get(`${route.protocol === 'udp' ? 'udp' : 'tcp'} ${name}`))
+    .find(one => one !== undefined && (route.protocol === 'http' || one.port === route.externalPort))
   if (at === undefined) return 'the address of its entry point is not known'
   const host = loopbackOf(at.address)
   if (isKeptOut(route, host)) return `allowCidrs does not let ${host} in, where the probe would come from`
