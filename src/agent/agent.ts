@@ -33,7 +33,7 @@ import { createReconciler, type StoredState, storedBodies } from './reconcile.ts
 import { createReporting, type Reporting } from './reporting.ts'
 import type { Failpoint } from './snapshot-store.ts'
 import { createSnapshotStore } from './snapshot-store.ts'
-import { createSources } from './sources/sources.ts'
+import { type ControlPlaneAccess, createSources } from './sources/sources.ts'
 import { type StatusView, statusView } from './status-view.ts'
 import { createTraefikApi, type TraefikApi } from './traefik-api.ts'
 import { createVerdicts, evidenceOf } from './verdicts.ts'
@@ -153,7 +153,11 @@ export function createAgent(options: AgentOptions): Agent {
       look: () => observer?.kick(),
       onChange: () => judgeAgain(),
       onReplan: () => request(),
-      onNack: () => metrics.nacked(),
+      onNack: () => {
+        metrics.nacked()
+        // What a restart would begin with is now another body.
+        request()
+      },
       onApplied: ms => {
         metrics.applied(ms)
         reporting?.applied(ms)
@@ -171,13 +175,15 @@ export function createAgent(options: AgentOptions): Agent {
     const request = (): void => {
       if (begun) reconciler.request()
     }
-    const sources = await createSources({
+    let beginReports: (access: ControlPlaneAccess) => void = () => {}
+    const sources = createSources({
       config,
       saved: saved?.state ?? null,
       logger,
       clock,
       onChange: request,
       onAttempt: metrics.fetched,
+      onAccess: access => beginReports(access),
     })
     const guards = createGuards(config.policy.guard, clock.now, steady)
     const reconciler = createReconciler({
@@ -345,9 +351,10 @@ export function createAgent(options: AgentOptions): Agent {
         }
       },
     })
-    if (sources.access !== null && config.sources.controlPlane?.report === 'auto')
-      reporting = createReporting({
-        access: sources.access,
+    beginReports = access => {
+      if (reporting !== null || config.sources.controlPlane?.report !== 'auto') return
+      const telling = createReporting({
+        access,
         version,
         sources: sources.statuses,
         mark: sources.mark,
@@ -366,6 +373,10 @@ export function createAgent(options: AgentOptions): Agent {
         clock,
         logger,
       })
+      reporting = telling
+      lifecycle.onStop('reports', () => telling.stop())
+      telling.start()
+    }
     running = { status, accept }
     metrics.observe(status, () => {
       const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
@@ -402,15 +413,12 @@ export function createAgent(options: AgentOptions): Agent {
     const looking = observer
     if (looking !== null) lifecycle.onStop('observer', () => looking.stop())
     lifecycle.onStop('probes', () => probing.stop())
-    const telling = reporting
-    if (telling !== null) lifecycle.onStop('reports', () => telling.stop())
     const firstAttempts = Promise.all([looking?.start(), sources.start()])
     // A control plane that accepts and never answers must not keep the rest waiting.
     await Promise.race([firstAttempts, clock.sleep(FIRST_ATTEMPTS_MS, lifecycle.signal)])
     begun = true
     reconciler.request()
     probing.start()
-    telling?.start()
     return { provider: providerPort, admin: adminPort }
   }
 

@@ -206,8 +206,8 @@ export function createObserver(options: ObserverOptions): Observer {
       try {
         await readOnce()
       } catch (error) {
-        if (!signal.aborted) throw error
-        return
+        if (signal.aborted) return
+        log.error({ err: error }, 'reading Traefik failed')
       }
       running = loop()
     },

@@ -26,8 +26,11 @@ export type PresenceOptions = {
 }
 
 const RETRY_MS = 250
-/** Traefik closes idle connections after three minutes by itself; one that closes at once is no Traefik. */
+/** A connection that ends is looked after at once. */
 const LEAST_GAP_MS = 50
+/** Traefik closes idle connections after three minutes. What closes them at once is a proxy in between: it is asked seldom. */
+const SHORT_LIVED_MS = 1_000
+const SHORT_LIVED_GAP_MS = 10_000
 
 export function createPresence({ url, logger, onGone, onBack }: PresenceOptions): Presence {
   const { hostname, port, protocol, host } = new URL(url)
@@ -36,6 +39,7 @@ export function createPresence({ url, logger, onGone, onBack }: PresenceOptions)
   let socket: Socket | null = null
   let timer: NodeJS.Timeout | null = null
   let stopped = false
+  let shortLived = 0
   /** Null before the first connection has succeeded or failed. */
   let there: boolean | null = null
 
@@ -48,11 +52,13 @@ export function createPresence({ url, logger, onGone, onBack }: PresenceOptions)
   function open(): void {
     timer = null
     let connected = false
+    let connectedAtMs = 0
     const opened = connect(address)
     socket = opened
     opened.unref()
     opened.once('connect', () => {
       connected = true
+      connectedAtMs = performance.now()
       const wasGone = there === false
       there = true
       if (wasGone) {
@@ -67,7 +73,9 @@ export function createPresence({ url, logger, onGone, onBack }: PresenceOptions)
       socket = null
       if (stopped) return
       if (connected) {
-        later(LEAST_GAP_MS)
+        shortLived = performance.now() - connectedAtMs < SHORT_LIVED_MS ? shortLived + 1 : 0
+        // The first short one may be a Traefik that was told to stop just then.
+        later(shortLived > 2 ? SHORT_LIVED_GAP_MS : LEAST_GAP_MS)
         return
       }
       if (there !== false) {

@@ -91,6 +91,8 @@ export interface Publication {
   /** Another Traefik process, since so many milliseconds since 1970; `changed`: of another version. */
   restarted(since: { readonly startedAtMs: number; readonly changed: boolean }): void
   refused(): RefusedRoutes
+  /** Traefik is known, or being found, to refuse the body with this hash. */
+  refuses(hash: string): boolean
   oldestFields(): boolean
   /** The last body that a Traefik was seen to have applied, perhaps one that does not run any more: for the disk. */
   lastGood(): Applied | null
@@ -438,6 +440,7 @@ export function createPublication(options: PublicationOptions): Publication {
       if (changed) onReplan()
     },
     refused: () => refused,
+    refuses: hash => hash === stuck || (state.phase !== 'steady' && hash === target?.plan.snapshot.hash),
     oldestFields: () => oldest,
     lastGood: () => good,
     view: () => ({

@@ -101,8 +101,7 @@ const HELD_RANK = 2
 const SAVE_RETRY_MS = 30_000
 /** A state that was left alone is looked at again: the marker knows when it may be tried. */
 const POISON_RETRY_MS = 60_000
-/** Timers of Node hold 24.8 days, and the wall clock may be set meanwhile. */
-const LONGEST_TIMER_MS = 86_400_000
+const LONGEST_SLEEP_MS = 30_000
 
 /** A number when the control plane gives one, else a hash; compared only for equality. */
 export function revisionLabel(statuses: readonly SourceStatus[]): number | string {
@@ -189,9 +188,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** The next moment at which a round changes something without anybody asking. */
   function scheduleLater(plan: Plan, saved: boolean): void {
     if (laterTimer !== null) clearTimeout(laterTimer)
+    laterTimer = null
     const expiry = plan.nextExpiryMs === null ? null : Math.max(plan.nextExpiryMs - now(), 0) + 1
     const waits = [expiry, guards.settlesInMs(), saved ? null : SAVE_RETRY_MS].filter(wait => wait !== null)
-    laterTimer = waits.length === 0 || stopped ? null : setTimeout(request, Math.min(...waits, LONGEST_TIMER_MS))
+    if (waits.length === 0 || stopped) return
+    const wait = Math.min(...waits)
+    // The machine may sleep and the clock may be set: an end is looked at again and again, and not slept towards.
+    laterTimer =
+      wait <= LONGEST_SLEEP_MS
+        ? setTimeout(request, wait)
+        : setTimeout(() => scheduleLater(plan, saved), LONGEST_SLEEP_MS)
   }
 
   function scheduleRetry(): void {
@@ -265,13 +271,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       observed: lastObserved,
       entryPoints: [...everServed].sort(),
     }
-    const isNew = served?.hash !== plan.snapshot.hash
-    const key = memoryKey(memory)
+    // A body that Traefik refuses is none to begin with after a restart: it would have nothing until that was found out again.
+    const good = publication.refuses(plan.snapshot.hash) ? publication.lastGood() : null
+    const begin =
+      good === null
+        ? { served: plan.snapshot, revision, routes: servedCandidates(plan.compiled.outcomes) }
+        : { served: good.snapshot, revision: good.revision, routes: good.candidates }
+    const isNew = good === null && served?.hash !== plan.snapshot.hash
+    const key = `${begin.served.hash} ${memoryKey(memory)}`
     let saved = !isNew && key === savedKey
     if (!saved) {
       // A new body is on the disk before Traefik sees it, so that no restart goes back behind what it has. A full disk stops nothing.
-      const routes = servedCandidates(plan.compiled.outcomes)
-      saved = (await options.save({ served: plan.snapshot, revision, routes, ...memory })).ok
+      saved = (await options.save({ ...begin, ...memory })).ok
       if (saved) savedKey = key
     }
     if (stopped) return

@@ -6,9 +6,10 @@ import type { Clock } from '../../lib/clock.ts'
 import type { AgentConfig, ControlPlaneConfig } from '../config.ts'
 import { createIdentityAuth, loadIdentity, loadToken, makeTokenAuth, NO_AUTH, type RequestAuth } from '../identity.ts'
 import { revisionLabel } from '../reconcile.ts'
-import { type ControlPlaneSource, createControlPlaneSource } from './control-plane.ts'
+import { createControlPlaneSource } from './control-plane.ts'
 import type { Peers } from './control-plane-reading.ts'
 import { createFilesSource } from './files.ts'
+import { createLateControlPlane } from './late-control-plane.ts'
 import type { Source, SourceName, SourceReading, SourceStatus } from './source.ts'
 
 /** How the control plane is reached: reports go the same way, with the same timestamps. */
@@ -20,8 +21,6 @@ export type ControlPlaneAccess = {
 }
 
 export type Sources = {
-  /** Null: no control plane is set. */
-  readonly access: ControlPlaneAccess | null
   readonly statuses: () => readonly SourceStatus[]
   /** The highest revision taken from the control plane. */
   readonly mark: () => RevisionMark | null
@@ -42,6 +41,8 @@ export type SourcesOptions = {
   readonly clock: Clock
   readonly onChange: () => void
   readonly onAttempt: (source: SourceName, result: string) => void
+  /** The credentials for the control plane were read. */
+  readonly onAccess: (access: ControlPlaneAccess) => void
 }
 
 type Credentials = { readonly auth: RequestAuth; readonly expected: Peers }
@@ -63,13 +64,13 @@ async function credentials(config: ControlPlaneConfig, now: () => number): Promi
   }
 }
 
-export async function createSources(options: SourcesOptions): Promise<Sources> {
-  const { config, saved, logger, clock, onChange, onAttempt } = options
+/** Opens nothing before `start`. A fault of a source, its credentials included, is told by its status and stops nobody. */
+export function createSources(options: SourcesOptions): Sources {
+  const { config, saved, logger, clock, onChange, onAttempt, onAccess } = options
   const { files, controlPlane } = config.sources
   const { maxRoutes } = config.policy
   const all: Source[] = []
-  let plane: ControlPlaneSource | null = null
-  let access: ControlPlaneAccess | null = null
+  let mark = (): RevisionMark | null => null
   const events = (name: SourceName) => ({ onChange, onAttempt: (result: string) => onAttempt(name, result) })
   if (files !== null) {
     const previous = saved?.readings.files
@@ -85,26 +86,33 @@ export async function createSources(options: SourcesOptions): Promise<Sources> {
     )
   }
   if (controlPlane !== null) {
-    const { auth, expected } = await credentials(controlPlane, clock.now)
-    const ca = controlPlane.caFile === null ? null : await readFile(controlPlane.caFile, 'utf8')
-    access = { urls: controlPlane.urls, auth, ca }
-    plane = createControlPlaneSource({
-      ...access,
-      pollIntervalMs: controlPlane.pollIntervalMs,
-      expected,
-      maxRoutes,
-      logger,
-      clock,
-      events: events('control-plane'),
-      previous: { reading: saved?.readings['control-plane'] ?? null, mark: saved?.mark ?? null },
-    })
+    const previous = { reading: saved?.readings['control-plane'] ?? null, mark: saved?.mark ?? null }
+    const make = async () => {
+      const { auth, expected } = await credentials(controlPlane, clock.now)
+      const ca = controlPlane.caFile === null ? null : await readFile(controlPlane.caFile, 'utf8')
+      const access = { urls: controlPlane.urls, auth, ca }
+      const { pollIntervalMs } = controlPlane
+      const plane = createControlPlaneSource({
+        ...access,
+        pollIntervalMs,
+        expected,
+        maxRoutes,
+        logger,
+        clock,
+        events: events('control-plane'),
+        previous,
+      })
+      onAccess(access)
+      return plane
+    }
+    const plane = createLateControlPlane({ make, previous, events: events('control-plane'), logger, clock })
+    mark = plane.mark
     all.push(plane)
   }
   const statuses = (): readonly SourceStatus[] => all.map(source => source.status())
   return {
-    access,
     statuses,
-    mark: () => plane?.mark() ?? null,
+    mark: () => mark(),
     revision: () => (statuses().some(({ reading }) => reading !== null) ? revisionLabel(statuses()) : null),
     start: async () => {
       await Promise.all(all.map(source => source.start()))
