@@ -8,7 +8,7 @@ export type HeldRemovals = Held & { readonly source: SourceName }
 /** For the disk: what went through is the reading itself, so only the rest is kept. */
 export type StoredGuard = {
   readonly held: readonly KeptRoute[]
-  readonly removals: GuardMemory['removals']
+  readonly sizes: GuardMemory['sizes']
   readonly hold: GuardMemory['hold']
   /** The hash in the source's document that has been used: it accepts nothing more while it stays there. */
   readonly spent: string | null
@@ -61,12 +61,12 @@ export function createGuards(policy: GuardPolicy, now: () => number, steady: () 
       for (const name of ['files', 'control-plane'] as const) {
         const [was, reading] = [stored[name], readings[name]]
         if (reading === undefined) continue
-        // A clock that was ahead in the run before would make a hold that settles last for ever, and removals count for ever.
+        // A clock that was ahead in the run before would make a hold that settles last for ever, and sizes count for ever.
         const nowMs = steady()
         const hold = was?.hold ?? null
         memories.set(name, {
           kept: [...reading.routes, ...(was?.held ?? [])],
-          removals: (was?.removals ?? []).map(({ atMs, count }) => ({ atMs: Math.min(atMs, nowMs), count })),
+          sizes: (was?.sizes ?? []).map(({ atMs, count }) => ({ atMs: Math.min(atMs, nowMs), count })),
           hold: hold === null ? null : { ...hold, sinceMs: Math.min(hold.sinceMs, nowMs) },
         })
         if (was !== undefined && was.spent !== null) spent.set(name, was.spent)
@@ -104,9 +104,9 @@ export function createGuards(policy: GuardPolicy, now: () => number, steady: () 
     },
     stored: () =>
       Object.fromEntries(
-        [...memories].map(([name, { removals, hold }]) => [
+        [...memories].map(([name, { sizes, hold }]) => [
           name,
-          { held: keptBack.get(name) ?? [], removals, hold, spent: spent.get(name) ?? null },
+          { held: keptBack.get(name) ?? [], sizes, hold, spent: spent.get(name) ?? null },
         ]),
       ),
     reasons: () =>

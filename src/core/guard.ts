@@ -2,7 +2,8 @@
  * The guard: removals that nobody said were meant are held, while additions and changes of the same state go on.
  *
  *   reading - what was kept before = vanished - (named in `removed`, expired) = unexplained
- *   unexplained, over ten minutes, more than half of ten or more   -> held until accepted by hash     (a file's owner: for 30 s)
+ *   unexplained, more than half of ten or more                     -> held until accepted by hash     (a file's owner: for 30 s)
+ *   half as many as there were within the last ten minutes         -> the same, so that a slow bleed is seen as well
  *   nothing left at all, or nothing of one protocol                -> held until it has stood for 30 s (control plane)
  *   a folder left without a single file                            -> held until it has stood for 30 s (an unmounted volume looks so)
  *
@@ -21,8 +22,11 @@ export type KeptRoute = { readonly route: Route; readonly origin: string }
 export type GuardMemory = {
   /** What went through last, held routes included. */
   readonly kept: readonly KeptRoute[]
-  /** Unexplained removals that went through, for the window. */
-  readonly removals: readonly { readonly atMs: number; readonly count: number }[]
+  /**
+   * How many routes there were, and until when, in the last ten minutes, the largest number first. Routes that were removed on purpose
+   * since are not counted.
+   */
+  readonly sizes: readonly { readonly atMs: number; readonly count: number }[]
   readonly hold: Hold | null
 }
 
@@ -30,11 +34,12 @@ export type Hold = {
   /** Of the removals that are held, and since when it is these. */
   readonly hash: string
   readonly sinceMs: number
-  /** How many routes there were when something began to be held; they are what removals are measured by until nothing is held any more. */
-  readonly base: number
+  /** How many routes there were when something began to be held, and at most in the ten minutes before: removals are measured by these. */
+  readonly size: number
+  readonly peak: number
 }
 
-export const EMPTY_GUARD: GuardMemory = { kept: [], removals: [], hold: null }
+export const EMPTY_GUARD: GuardMemory = { kept: [], sizes: [], hold: null }
 
 export type GuardInput = {
   /** `owner`: local files, whose owner never has to accept; they only settle. */
@@ -72,33 +77,34 @@ export type GuardResult = {
   readonly accepted: string | null
 }
 
-/** Removals count together over this time, so that a slow bleed is seen as well. */
+/** Removals count together over this time. */
 const WINDOW_MS = 10 * 60_000
 
 const keyOf = ({ route }: KeptRoute): RouteKey => routeKey(route.protocol, route.id)
 
 type Finding = Pick<Held, 'reason' | 'message'> & { readonly settles: boolean }
 
-/** @param base how many routes there were, those that went in the window included */
-function findingOf(input: GuardInput, unexplained: readonly KeptRoute[], recent: number, base: number): Finding | null {
+type Measures = Pick<Hold, 'size' | 'peak'> & {
+  /** How many there will be, those that were added while something is held aside. */
+  readonly left: number
+}
+
+function findingOf(
+  input: GuardInput,
+  unexplained: readonly KeptRoute[],
+  { size, peak, left }: Measures,
+): Finding | null {
   const { kind, policy, routes, documents } = input
-  const gone = unexplained.length + recent
-  if (base >= policy.minRoutes && gone > base * policy.maxRatio) {
-    const lately = recent === 0 ? '' : `, ${recent} more went in the last ten minutes`
-    return {
-      reason: 'ratio',
-      message: `the new state drops ${unexplained.length} of ${base - recent} routes${lately}`,
-      settles: kind === 'owner',
-    }
+  const isLarge = (gone: number, of: number): boolean => of >= policy.minRoutes && gone > of * policy.maxRatio
+  const bled = isLarge(peak - left, peak) && peak - left > unexplained.length
+  if (bled || isLarge(unexplained.length, size)) {
+    const lately = bled ? `, and leaves ${left} of ${peak} that there were in the last ten minutes` : ''
+    const message = `the new state drops ${unexplained.length} of ${size} routes${lately}`
+    return { reason: 'ratio', message, settles: kind === 'owner' }
   }
   if (kind === 'owner') {
-    return documents === 0
-      ? {
-          reason: 'no-files',
-          message: `the folder has no file of routes any more; it had ${unexplained.length} routes`,
-          settles: true,
-        }
-      : null
+    const message = `the folder has no file of routes any more; it had ${unexplained.length} routes`
+    return documents === 0 ? { reason: 'no-files', message, settles: true } : null
   }
   const has = (of: readonly KeptRoute[], protocol: Protocol): boolean =>
     of.some(({ route }) => route.protocol === protocol)
@@ -109,8 +115,11 @@ function findingOf(input: GuardInput, unexplained: readonly KeptRoute[], recent:
   return { reason: 'all-gone', message: `the new state has no ${what} any more; there were ${count}`, settles: true }
 }
 
-const young = (removals: GuardMemory['removals'], nowMs: number): GuardMemory['removals'] =>
-  removals.filter(({ atMs }) => nowMs - atMs < WINDOW_MS)
+/** Of the sizes so far those that are young enough and larger than the newest, and that one. */
+const sizesWith = (sizes: GuardMemory['sizes'], nowMs: number, count: number): GuardMemory['sizes'] => [
+  ...sizes.filter(size => nowMs - size.atMs < WINDOW_MS && size.count > count),
+  { atMs: nowMs, count },
+]
 
 /** One step. Total; the same input and memory give the same result. */
 export function guard(memory: GuardMemory, input: GuardInput): GuardResult {
@@ -122,31 +131,43 @@ export function guard(memory: GuardMemory, input: GuardInput): GuardResult {
     const { route } = entry
     return !meant.has(route.id) && !meant.has(keyOf(entry)) && (route.expiresAt === null || route.expiresAt > wallMs)
   })
-  // While something is held the window stands still, else waiting would be as good as accepting.
-  const removals = memory.hold === null ? young(memory.removals, nowMs) : memory.removals
-  const passed = input.routes.map(entry => ({ ...entry, held: false }))
-  const through = (window: GuardMemory['removals'], accepted: string | null = null): GuardResult => ({
-    memory: { kept: input.routes, removals: young(window, nowMs), hold: null },
-    routes: passed,
+  const explained = vanished.length - unexplained.length
+  const less = (count: number): number => Math.max(count - explained, 0)
+  const size = less(memory.kept.length)
+  const sizes = memory.sizes.map(({ atMs, count }) => ({ atMs, count: less(count) }))
+  const through = (before: GuardMemory['sizes'], accepted: string | null = null): GuardResult => ({
+    memory: { kept: input.routes, sizes: sizesWith(before, nowMs, input.routes.length), hold: null },
+    routes: input.routes.map(entry => ({ ...entry, held: false })),
     held: null,
     accepted,
   })
-  if (unexplained.length === 0) return through(removals)
-  const recent = removals.reduce((sum, { count }) => sum + count, 0)
-  const base = Math.min(memory.kept.length + recent, memory.hold?.base ?? Number.POSITIVE_INFINITY)
-  const finding = findingOf(input, unexplained, recent, base)
-  if (finding === null) return through([...removals, { atMs: nowMs, count: unexplained.length }])
+  const known = sizesWith(sizes, nowMs, size)
+  if (unexplained.length === 0) return through(known)
+  const { hold } = memory
+  const measures: Measures =
+    hold === null
+      ? { size, peak: known[0]?.count ?? size, left: input.routes.length }
+      : { size: less(hold.size), peak: less(hold.peak), left: less(hold.size) - unexplained.length }
+  const finding = findingOf(input, unexplained, measures)
+  if (finding === null) return through(known)
 
   const keys = unexplained.map(keyOf).sort()
   const hash = contentHash(keys)
   // What a person accepted, or what has stood its time, is not counted against what comes after it.
   if (input.acceptedHashes.includes(hash)) return through([], hash)
-  const sinceMs = memory.hold?.hash === hash ? memory.hold.sinceMs : nowMs
+  const sinceMs = hold?.hash === hash ? hold.sinceMs : nowMs
   const untilMs = finding.settles ? sinceMs + policy.settleMs : null
   if (untilMs !== null && nowMs >= untilMs) return through([])
   return {
-    memory: { kept: [...input.routes, ...unexplained], removals, hold: { hash, sinceMs, base } },
-    routes: [...passed, ...unexplained.map(entry => ({ ...entry, held: true }))],
+    memory: {
+      kept: [...input.routes, ...unexplained],
+      sizes: hold === null ? known : sizes,
+      hold: { hash, sinceMs, size: measures.size, peak: measures.peak },
+    },
+    routes: [
+      ...input.routes.map(entry => ({ ...entry, held: false })),
+      ...unexplained.map(entry => ({ ...entry, held: true })),
+    ],
     held: { hash, removals: keys, reason: finding.reason, message: finding.message, untilMs },
     accepted: null,
   }

@@ -123,7 +123,7 @@ describe('a large removal', () => {
     expect(guards.step({ ...state, acceptedHashes: ['0'.repeat(64), hash] })).toMatchObject({
       held: null,
       accepted: hash,
-      memory: { removals: [], hold: null },
+      memory: { hold: null },
     })
     expect(guards.step(state)).toMatchObject({ held: null, accepted: null })
   })
@@ -142,7 +142,7 @@ describe('a large removal', () => {
     guards.step({ keys: several(20) })
     guards.step({ keys: several(5, 'r', 15) })
     const result = guards.step({ keys: several(20) })
-    expect(result).toMatchObject({ held: null, memory: { removals: [], hold: null } })
+    expect(result).toMatchObject({ held: null, memory: { hold: null } })
     expect(heldKeys(result)).toEqual([])
   })
 
@@ -151,7 +151,8 @@ describe('a large removal', () => {
     guards.step({ keys: several(20) })
     guards.step({ keys: several(5, 'r', 15) })
     const result = guards.step({ keys: several(18, 'r', 2) })
-    expect(result).toMatchObject({ held: null, memory: { removals: [{ atMs: 0, count: 2 }] } })
+    expect(result).toMatchObject({ held: null, memory: { hold: null } })
+    expect(heldKeys(result)).toEqual([])
   })
 
   test('additions go on while it is held, and do not make it small', () => {
@@ -184,7 +185,7 @@ describe('a slow bleed', () => {
     guards.step({ keys: several(12) })
     guards.step({ keys: several(6, 'r', 6), nowMs: MINUTE })
     expect(guards.step({ keys: several(5, 'r', 7), nowMs: 2 * MINUTE }).held?.message).toBe(
-      'the new state drops 1 of 6 routes, 6 more went in the last ten minutes',
+      'the new state drops 1 of 6 routes, and leaves 5 of 12 that there were in the last ten minutes',
     )
   })
 
@@ -207,6 +208,30 @@ describe('a slow bleed', () => {
       expect(heldKeys(guards.step({ keys: several(5, 'r', 7), nowMs }))).toEqual(['tcp/r6'])
   })
 
+  test('routes that are put in the place of others are none', () => {
+    const guards = guarded()
+    guards.step({ keys: several(5) })
+    for (let i = 0; i < 40; i++) {
+      const result = guards.step({ keys: [...several(5), `tcp/short${i}`], nowMs: i * 1000 })
+      expect([i, heldKeys(result)]).toEqual([i, []])
+    }
+  })
+
+  test('it counts from the most that there were', () => {
+    const guards = guarded()
+    for (const count of [12, 30, 20, 16]) expect(guards.step({ keys: several(count) }).held).toBeNull()
+    expect(heldKeys(guards.step({ keys: several(14) }))).toEqual(['tcp/r14', 'tcp/r15'])
+  })
+
+  test('additions do not undo it while it is held', () => {
+    const guards = guarded()
+    guards.step({ keys: several(12) })
+    guards.step({ keys: several(6) })
+    guards.step({ keys: several(5) })
+    const result = guards.step({ keys: [...several(5), ...several(20, 'new')] })
+    expect(heldKeys(result)).toEqual(['tcp/r5'])
+  })
+
   test('removals that were meant do not count', () => {
     const guards = guarded()
     guards.step({ keys: several(12) })
@@ -224,7 +249,7 @@ describe('a removal that was meant', () => {
     guards.step({ keys: several(20) })
     expect(guards.step({ keys: several(5, 'r', 15), removed })).toMatchObject({
       held: null,
-      memory: { removals: [], hold: null },
+      memory: { hold: null },
     })
   })
 
