@@ -10,7 +10,7 @@ export const DEFAULT_CONFIG_FILE = '/etc/fairlead/agent.yaml'
 
 export const CONFIG_OPTION: OptionSpec = {
   value: 'FILE',
-  help: `settings of the agent (default: $FAIRLEAD_CONFIG, else ${DEFAULT_CONFIG_FILE} if it is there)`,
+  help: `settings of the agent (default: $FAIRLEAD_CONFIG, else\n${DEFAULT_CONFIG_FILE} if it is there)`,
 }
 
 async function readSettings(path: string): Promise<string> {

@@ -23,27 +23,27 @@ import { CONFIG_OPTION, loadAgentConfig } from './load-config.ts'
 
 const OPTIONS = {
   config: CONFIG_OPTION,
-  tcp: { value: 'PORTS', help: 'TCP ports to declare, as 10000-10099,5432 (default: ports.tcp of the settings)' },
+  tcp: { value: 'PORTS', help: 'TCP ports to declare, as 10000-10099,5432\n(default: ports.tcp of the settings)' },
   udp: { value: 'PORTS', help: 'UDP ports to declare (default: ports.udp of the settings)' },
   'udp-timeout': {
     value: 'TIME',
-    help: 'how long a UDP session may be silent, as 30s (default: 3s, as Traefik has it)',
+    help: 'how long a UDP session may be silent, as 30s\n(default: 3s, as Traefik has it)',
   },
   'acme-email': {
     value: 'ADDRESS',
-    help: `get certificates from Let's Encrypt: the resolver ${ACME_RESOLVER}, with this address`,
+    help: `get certificates from Let's Encrypt: the resolver\n${ACME_RESOLVER}, with this address`,
   },
-  'acme-storage': { value: 'FILE', help: 'where Traefik keeps them: an absolute path that it can write' },
+  'acme-storage': { value: 'FILE', help: 'where Traefik keeps them: an absolute path that it\ncan write' },
   'acme-staging': { value: null, help: "use Let's Encrypt's test servers" },
   'provider-token-file': {
     value: 'FILE',
-    help: 'token of the provider endpoint (default: provider.tokenFile of the settings);\nneeds --out',
+    help: 'token of the provider endpoint (default:\nprovider.tokenFile of the settings); needs --out',
   },
   sockets: {
     value: null,
-    help: 'systemd socket units instead: one for each port, so that Traefik can restart without refusing clients',
+    help: 'systemd socket units instead: one for each port, so\nthat Traefik can restart without refusing clients',
   },
-  out: { value: 'FILE', help: 'write there instead of to stdout; with --sockets a directory' },
+  out: { value: 'FILE', help: 'write there instead of to stdout; with --sockets a\ndirectory' },
 } as const
 
 type Options = Args<keyof typeof OPTIONS>

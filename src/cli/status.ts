@@ -48,7 +48,7 @@ export const statusCommand = defineCommand({
   ],
   exitCodes: [
     [0, 'every route is live, or pending'],
-    [1, 'something is rejected, refused, conflicted, waiting, degraded or held, or Traefik shows something else'],
+    [1, 'a route has another verdict, or Traefik shows something else'],
     [2, 'bad usage or wrong settings'],
     [3, 'the agent does not answer'],
   ],

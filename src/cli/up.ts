@@ -36,7 +36,7 @@ function directoryFault(error: unknown): unknown {
     STATE_DIRECTORY_LOCKED: `another fairlead up runs there; stop it with Ctrl-C${holder === undefined ? '' : ` or kill ${holder}`}, or ${elsewhere}`,
     STATE_DIRECTORY_NOT_A_DIRECTORY: `move the file away, or ${elsewhere}`,
     STATE_DIRECTORY_OWNED_BY_OTHER: elsewhere,
-    STATE_DIRECTORY_WRITABLE_BY_OTHERS: `${error.remedy.replace(/\.$/, '')}, or ${elsewhere}`,
+    STATE_DIRECTORY_WRITABLE_BY_OTHERS: `${error.remedy.replace(/^Run: /, '').replace(/\.$/, '')}, or ${elsewhere}`,
     STATE_DIRECTORY_UNAVAILABLE: elsewhere,
     STATE_DIRECTORY_UNUSABLE: elsewhere,
   }

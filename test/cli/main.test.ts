@@ -55,6 +55,13 @@ describe('each command', () => {
     expect(await runCli(['help', name])).toEqual({ code, out, err })
   })
 
+  test.each(COMMAND_NAMES)('%s has help that fits a terminal of 100 columns', async name => {
+    const { out } = await runCli([name, '--help'])
+    // An example is one command, however long.
+    const [prose = '', codes = ''] = out.split(/\nExamples:\n[\s\S]+?\n(?=\nExit codes:)/)
+    expect([...prose.split('\n'), ...codes.split('\n')].filter(line => line.length > 100)).toEqual([])
+  })
+
   test.each(COMMAND_NAMES)('%s refuses an unknown option', async name => {
     const { code, out, err } = await runCli([name, '--confg'])
     expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -192,6 +199,35 @@ describe('scripts/fairlead', () => {
     })
   })
 
+  test('as a dependency it finds the Node beside it', async () => {
+    const folder = await tempFolder()
+    const packages = join(folder, 'node_modules')
+    for (const name of ['.bin', 'fairlead/scripts', 'fairlead/dist/cli'])
+      await mkdir(join(packages, name), { recursive: true })
+    await cp(wrapper, join(packages, 'fairlead/scripts/fairlead'))
+    await writeFile(join(packages, 'fairlead/dist/cli/main.js'), '')
+    await writeFile(join(packages, '.bin/node'), '#!/bin/sh\necho "beside: $*"\n')
+    await chmod(join(packages, '.bin/node'), 0o755)
+    await symlink('../fairlead/scripts/fairlead', join(packages, '.bin/fairlead'))
+    const { code, out } = await run(join(packages, '.bin/fairlead'), ['--version'])
+    expect({ code, out: out.replaceAll(folder, 'HERE') }).toEqual({
+      code: 0,
+      out: 'beside: --disable-warning=ExperimentalWarning HERE/node_modules/fairlead/dist/cli/main.js --version\n',
+    })
+  })
+
+  test('a checkout without its packages says how', async () => {
+    const folder = await tempFolder()
+    for (const name of ['scripts', 'src/cli']) await mkdir(join(folder, name), { recursive: true })
+    await cp(wrapper, join(folder, 'scripts/fairlead'))
+    await writeFile(join(folder, 'src/cli/main.ts'), '')
+    const { code, err } = await run(join(folder, 'scripts/fairlead'), ['--version'])
+    expect({ code, err }).toEqual({
+      code: 3,
+      err: `fairlead: the packages are not there; run npm ci in ${folder}\n`,
+    })
+  })
+
   test('a package that was not built says how', async () => {
     const folder = await tempFolder()
     await mkdir(join(folder, 'scripts'))
@@ -199,7 +235,7 @@ describe('scripts/fairlead', () => {
     const { code, err } = await run(join(folder, 'scripts/fairlead'), [])
     expect({ code, err }).toEqual({
       code: 3,
-      err: `fairlead: ${folder}/dist/cli/main.js is not there; build it with: npm ci && npx tsc -p tsconfig.build.json\n`,
+      err: `fairlead: ${folder}/dist/cli/main.js is not there; build it with: npm ci && npm run build\n`,
     })
   })
 

@@ -234,7 +234,7 @@ describe('what is worth a line', () => {
 
   test('a refused route brings its way out', () => {
     const bad = route({ id: 'x', verdict: 'rejected', message: 'port 1 is outside.', remedy: 'Choose another.' })
-    expect(texts(statusOf([route(), bad]))).toEqual(['tcp/x: rejected: port 1 is outside; Choose another.'])
+    expect(texts(statusOf([route(), bad]))).toEqual(['tcp/x: rejected: port 1 is outside. Choose another.'])
   })
 
   test('a route that is gone is said once', () => {
@@ -251,8 +251,10 @@ describe('what is worth a line', () => {
   test('a broken file comes and goes', () => {
     const problems = [{ origin: 'a.yaml', message: 'line 3 is not YAML', remedy: 'Correct it.' }]
     const broken = changesOf(said, statusOf([route()], { problems }))
-    expect(broken.lines).toEqual([{ good: false, text: 'a.yaml: line 3 is not YAML; Correct it.' }])
-    expect(changesOf(broken.said, statusOf([route()])).lines).toEqual([{ good: true, text: 'a.yaml: in order again' }])
+    expect(broken.lines).toEqual([{ good: false, text: 'a.yaml: line 3 is not YAML. Correct it.' }])
+    expect(changesOf(broken.said, statusOf([route()])).lines).toEqual([
+      { good: true, text: 'a.yaml: no fault any more' },
+    ])
   })
 
   test('settled means asked, served and nothing under way', () => {
@@ -273,7 +275,7 @@ describe('the report', () => {
   const plain = (_style: string, text: string) => text
   const input: ReportInput = {
     ...{ place: placeOf('/state'), editable: '/state/routes.d/routes.yaml', ports: PORTS, pools: PORTS },
-    ...{ traefikVersion: '3.7.15', status: statusOf([]), demo: [], sinceStartMs: 1_234, askAgent: null },
+    ...{ traefikVersion: '3.7.15', status: statusOf([]), demo: [], sinceStartMs: 1_234, asking: [] },
   }
   const headline = (change: Partial<ReportInput>) => report({ ...input, ...change }, plain).split('\n')[1]
 
@@ -307,7 +309,7 @@ describe('the report', () => {
       route({ id: 'demo-app', protocol: 'http' }),
     ])
     const text = report({ ...input, status, demo: plan?.routes ?? [] }, plain)
-    expect(text).toContain('    tcp/demo-lines: conflicted: route pg has port 10000; Choose another.\n')
+    expect(text).toContain('    tcp/demo-lines: conflicted: route pg has port 10000. Choose another.\n')
     expect(text).toContain('    tcp/demo-a: nothing is known of it yet\n')
     expect(text).toContain(
       '      curl -s --resolve app.demo.localhost:8000:127.0.0.1 http://app.demo.localhost:8000/\n',

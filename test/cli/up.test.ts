@@ -32,7 +32,7 @@ test('without any Traefik it names the ways out', async () => {
   const { code, err } = await up(folder)
   expect(code).toBe(3)
   expect(err).toMatch(
-    /^fairlead up: there is no Traefik to run \(PATH: no traefik there; cache: nothing in \S+; pip: .*\); give one with --traefik FILE or TRAEFIK_BIN, or .*\n$/,
+    /^fairlead up: there is no Traefik to run\n {2}PATH {3}no traefik there\n {2}cache {2}nothing in \S+\n {2}pip {4}.*\nWhat to do, one of:\n {2}put Traefik 3\.3\.0 or newer on PATH .*\n {2}name one with --traefik FILE .*\n {2}install pip .*\n$/,
   )
   expect(await readdir(join(folder, 'state'))).toEqual([])
 })
@@ -50,7 +50,9 @@ test('a Traefik that is too old is refused', async () => {
   await script(join(folder, 'old'), 'Version: 3.2.9')
   const { code, err } = await up(folder, [], { TRAEFIK_BIN: './old' })
   expect(code).toBe(3)
-  expect(err).toContain(`fairlead up: ${join(folder, 'old')} is Traefik 3.2.9, and 3.3.0 or newer is needed; `)
+  expect(err).toContain(
+    `fairlead up: ${join(folder, 'old')} is Traefik 3.2.9, and 3.3.0 or newer is needed.\nWhat to do, one of:\n`,
+  )
 })
 
 test('pools that make no sense are bad usage', async () => {
@@ -82,7 +84,7 @@ test('a folder that others may write is refused', async () => {
   await chmod(state, 0o777)
   expect(await up(folder)).toEqual({
     code: 3,
-    err: `fairlead up: state directory ${state} has mode 0777, so others may put files into it; Run: chmod 0700 ${state}, or name another folder with --state\n`,
+    err: `fairlead up: state directory ${state} has mode 0777, so others may put files into it; chmod 0700 ${state}, or name another folder with --state\n`,
   })
 })
 

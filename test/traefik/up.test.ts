@@ -158,8 +158,12 @@ describe.skipIf(!canHaveNetwork || !part('traefik'))('fairlead up --demo', () =>
       // Whether nc is there depends on the machine.
       expect(kinds.slice(1)).toEqual(['bash', ...tls, ...tls, 'bash', ...dig, 'curl'])
       await typeAll(machine, commands)
-      const [, status = ''] = /^ {4}(\S+ status --config \S+)$/m.exec(program.out()) ?? []
-      expect(await type(machine, status)).toContain('demo-lines')
+      const asking = /in another terminal\n((?: {2}\S.*\n)+)/.exec(program.out())?.[1] ?? ''
+      const [settings = '', ...questions] = asking.trim().split(/\n */)
+      const answers = [/^live +tcp\/demo-lines /m, /^tcp\/demo-lines /, /^0 faults, /m, /^routes: 5 accepted; /m]
+      expect(questions.length).toBe(answers.length)
+      for (const [i, question] of questions.entries())
+        expect(await type(machine, `${settings}; ${question}`), question).toMatch(answers[i] ?? /never/)
     })
 
     test('what it writes is for its owner alone', async () => {

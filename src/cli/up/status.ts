@@ -83,7 +83,7 @@ export type Line = { readonly good: boolean; readonly text: string }
 /** What was said last, by the thing that it was said of. */
 export type Said = ReadonlyMap<string, string>
 
-const sentence = (message: string, remedy: string): string => `${message.replace(/\.$/, '')}; ${remedy}`
+const sentence = (message: string, remedy: string): string => `${message.replace(/\.$/, '')}. ${remedy}`
 
 /** A route in one line: with the way out unless it is live. */
 export function routeLine(route: UpRoute): Line {
@@ -122,7 +122,7 @@ export function changesOf(said: Said, status: UpStatus): { readonly lines: reado
     .filter(key => !now.has(key) && !pending.has(key))
     .map((key): Line => {
       const name = key.slice(key.indexOf(' ') + 1)
-      return { good: true, text: key.startsWith('route ') ? `${name}: removed` : `${name}: in order again` }
+      return { good: true, text: key.startsWith('route ') ? `${name}: removed` : `${name}: no fault any more` }
     })
   const next = new Map([...said].filter(([key]) => pending.has(key)))
   for (const [key, line] of now) next.set(key, line.text)
