@@ -84,18 +84,14 @@ const keyOf = ({ route }: KeptRoute): RouteKey => routeKey(route.protocol, route
 
 type Finding = Pick<Held, 'reason' | 'message'> & { readonly settles: boolean }
 
-type Measures = Pick<Hold, 'size' | 'peak'> & {
-  /** How many there will be, those that were added while something is held aside. */
-  readonly left: number
-}
-
 function findingOf(
   input: GuardInput,
   unexplained: readonly KeptRoute[],
-  { size, peak, left }: Measures,
+  { size, peak }: Pick<Hold, 'size' | 'peak'>,
 ): Finding | null {
   const { kind, policy, routes, documents } = input
   const isLarge = (gone: number, of: number): boolean => of >= policy.minRoutes && gone > of * policy.maxRatio
+  const left = size - unexplained.length
   const bled = isLarge(peak - left, peak) && peak - left > unexplained.length
   if (bled || isLarge(unexplained.length, size)) {
     const lately = bled ? `, and leaves ${left} of ${peak} that there were in the last ten minutes` : ''
@@ -144,10 +140,8 @@ export function guard(memory: GuardMemory, input: GuardInput): GuardResult {
   const known = sizesWith(sizes, nowMs, size)
   if (unexplained.length === 0) return through(known)
   const { hold } = memory
-  const measures: Measures =
-    hold === null
-      ? { size, peak: known[0]?.count ?? size, left: input.routes.length }
-      : { size: less(hold.size), peak: less(hold.peak), left: less(hold.size) - unexplained.length }
+  const measures =
+    hold === null ? { size, peak: known[0]?.count ?? size } : { size: less(hold.size), peak: less(hold.peak) }
   const finding = findingOf(input, unexplained, measures)
   if (finding === null) return through(known)
 
@@ -162,7 +156,7 @@ export function guard(memory: GuardMemory, input: GuardInput): GuardResult {
     memory: {
       kept: [...input.routes, ...unexplained],
       sizes: hold === null ? known : sizes,
-      hold: { hash, sinceMs, size: measures.size, peak: measures.peak },
+      hold: { hash, sinceMs, ...measures },
     },
     routes: [
       ...input.routes.map(entry => ({ ...entry, held: false })),
