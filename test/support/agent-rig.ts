@@ -34,7 +34,7 @@ export type RigOptions = Omit<StartTraefikOptions, 'endpoint'> & {
   /** Over what the rig gives to `createAgent`; asked at each start. */
   readonly options?: () => Partial<AgentOptions>
   /** Merged into the settings of the agent at the top level; `sources` in place of the folder of files. */
-  readonly settings?: Readonly<Record<string, unknown>>
+  readonly settings?: Readonly<Record<string, unknown>> | ((traefik: TestTraefik) => Readonly<Record<string, unknown>>)
   /** Files that are there before the agent starts. */
   readonly files?: Readonly<Record<string, Lists>>
   /** Start Traefik alone; the test starts the agent. */
@@ -101,7 +101,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       ...(api ? { traefik: { api: apiUrl } } : {}),
       ports: { tcp: traefik.tcp.join(',') || 'none', udp: traefik.udp.join(',') || 'none' },
       policy: { allowUpstreams: ['127.0.0.0/8'] },
-      ...settings,
+      ...(typeof settings === 'function' ? settings(traefik) : settings),
     }),
     fileName: 'agent.yaml',
     env: {},

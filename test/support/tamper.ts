@@ -1,4 +1,4 @@
-/** Makes a body that Traefik refuses: one field that it does not know is enough. */
+/** Makes configurations that Traefik does not take as they are: a whole body that it refuses, or one router that it disables. */
 import type { DynamicConfig } from '../../src/core/dynamic-config.ts'
 
 /** A field that no Traefik knows, in every TCP service that `picks` picks. */
@@ -19,3 +19,13 @@ export function refusingWhere(
 /** The services with these names. */
 export const refusing = (...names: readonly string[]): ((config: DynamicConfig) => DynamicConfig) =>
   refusingWhere(name => names.includes(name))
+
+/** A rule that Traefik takes for none, in the TCP router with this name: it disables it and takes the rest. */
+export const brokenRule =
+  (name: string) =>
+  (config: DynamicConfig): DynamicConfig => {
+    const router = config.tcp?.routers?.[name]
+    if (config.tcp === undefined || router === undefined) return config
+    const routers = { ...config.tcp.routers, [name]: { ...router, rule: 'HostSNI(`*`' } }
+    return { ...config, tcp: { ...config.tcp, routers } }
+  }
