@@ -8,6 +8,7 @@
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { RouteOutcome } from '../core/compile.ts'
+import { reconcileOne } from '../core/drift.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { foreignNow } from '../core/foreign.ts'
 import { canonicalJson } from '../core/hash.ts'
@@ -48,6 +49,9 @@ const FIRST_ATTEMPTS_MS = 3_000
 
 /** The longest that a Traefik takes to stop with the limits of our static configuration. */
 const STOPPING_MS = 15_000
+
+/** Held polls are answered, and the next ones are held again. */
+const ANSWER_NOW_MS = 1
 
 /** A body that took Traefik less than this is no reason to wait with the next one. */
 const QUICK_APPLY_MS = 250
@@ -144,6 +148,7 @@ export function createAgent(options: AgentOptions): Agent {
     })
 
     const publication = createPublication({
+      answerPolls: () => provider.pauseHolding(ANSWER_NOW_MS),
       publish: snapshot => {
         provider.publish(snapshot)
         metrics.served(snapshot)
@@ -256,6 +261,9 @@ export function createAgent(options: AgentOptions): Agent {
       if (traefik !== knownTraefik || settled !== wasSettled || reconciler.round() === null) request()
       knownTraefik = traefik
       wasSettled = settled
+      // Drift first: it is against what Traefik was seen to have before this look.
+      judgeAgain()
+      if (reconcileOne(verdicts.drift()) === 'send-again') publication.sendAgain()
       publication.observed()
       judgeAgain()
     }

@@ -50,6 +50,8 @@ export type StoredBodies = {
 }
 
 export type PublicationOptions = {
+  /** Answers the polls that are held with what is served now. */
+  readonly answerPolls: () => void
   readonly publish: (snapshot: Snapshot) => void
   /** Null: there is no API, and nothing can be concluded. */
   readonly observation: () => Observation | null
@@ -86,6 +88,8 @@ export interface Publication {
   restore(stored: StoredBodies): void
   /** Traefik has fetched the body with this hash, at so many milliseconds since 1970. */
   fetched(hash: string, atMs: number): void
+  /** What Traefik had is gone from it: its poll is answered, and what it shows then is judged anew. */
+  sendAgain(): void
   /** Traefik was looked at, well or not. */
   observed(): void
   /** Another Traefik process, since so many milliseconds since 1970; `changed`: of another version. */
@@ -407,6 +411,16 @@ export function createPublication(options: PublicationOptions): Publication {
       lastFetch = { hash, at: atMs }
       if (hash === current?.snapshot.hash && fetchedAtMs === null) fetchedAtMs = performance.now()
       evaluate()
+    },
+    sendAgain() {
+      if (state.phase !== 'steady') return
+      log.warn(
+        { hash: current?.snapshot.hash.slice(0, 12) },
+        'Traefik has lost the configuration that it had; it gets it again',
+      )
+      fetchedAtMs = null
+      confirmed = false
+      options.answerPolls()
     },
     observed() {
       if (provider().held > 0) holds = true

@@ -71,6 +71,8 @@ export type StatusView = {
     readonly fault: string | null
     readonly lastPollAt: string | null
     readonly polls: number
+    /** Polls that wait for their answer now. */
+    readonly heldPolls: number
     readonly unauthorized: number
     readonly pollers: number
     readonly holdShortened: HoldShortened | null
@@ -221,6 +223,7 @@ export function statusView(input: StatusInput): StatusView {
       fault: observation?.fault?.message ?? null,
       lastPollAt: iso(provider.lastPollAt),
       polls: provider.polls,
+      heldPolls: provider.held,
       unauthorized: provider.unauthorized,
       pollers: provider.pollers,
       holdShortened: provider.holdShortened,

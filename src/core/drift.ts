@@ -166,3 +166,15 @@ export const countDrift = (drift: Drift): Readonly<Record<DriftKind, number>> =>
   for (const { kind } of drift.entries) counts[kind]++
   return counts
 }
+
+/**
+ * What is done about what one look has found.
+ *
+ * `send-again`: the body that Traefik had is gone from it although it still runs, so somebody gave it another one. It has ours again as
+ * soon as its poll is answered. `tell`: ours is there, and something in it is not as it should be. No body mends that: Traefik passes over
+ * one that it has, and a change made up to force it would rebuild every router on the node.
+ */
+export function reconcileOne({ beaconMissing, entries }: Drift): 'send-again' | 'tell' | 'nothing' {
+  if (beaconMissing) return 'send-again'
+  return entries.length > 0 ? 'tell' : 'nothing'
+}

@@ -56,6 +56,7 @@ function startNode({
   const provider = (): ProviderStats => providerWith({ held: traefik.stands ? 0 : 1 })
 
   const publication: Publication = createPublication({
+    answerPolls: () => {},
     publish(snapshot) {
       published.push(snapshot)
       poll(0)

@@ -14,6 +14,7 @@ test('a state that only waits for a source is not taken for one that kills', asy
   const logger = pino({ level: 'silent' })
   const published: Snapshot[] = []
   const publication = createPublication({
+    answerPolls: () => {},
     publish: snapshot => void published.push(snapshot),
     observation: () => null,
     provider: () => providerWith({}),

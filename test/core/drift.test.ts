@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { countDrift, detectChanges, findDrift, foreignOn, NO_DRIFT } from '../../src/core/drift.ts'
+import { countDrift, detectChanges, findDrift, foreignOn, NO_DRIFT, reconcileOne } from '../../src/core/drift.ts'
 import type { DynamicConfig } from '../../src/core/dynamic-config.ts'
 import type { ForeignRouter } from '../../src/core/observed.ts'
 import { makeSnapshot } from '../../src/core/payload.ts'
@@ -184,5 +184,16 @@ describe('routers of other providers', () => {
     const runtime = { ...shown(() => {}), foreignRouters: [mine, foreign('b@file', 'web'), foreign('c@docker')] }
     expect(foreignOn(new Set(['tcp-10001', 'udp-11000']), runtime)).toEqual([mine])
     expect(findDrift(config, hash, runtime, new Set(['tcp-10001']))).toEqual({ ...NO_DRIFT, foreign: [mine] })
+  })
+})
+
+describe('reconcileOne', () => {
+  const entry = { kind: 'disabled', protocol: 'tcp', what: 'router', name: 'tcp_pg', detail: null } as const
+  test.each([
+    ['nothing is found', NO_DRIFT, 'nothing'],
+    ['the body is gone', { ...NO_DRIFT, beaconMissing: true, entries: [entry] }, 'send-again'],
+    ['a router is disabled', { ...NO_DRIFT, entries: [entry] }, 'tell'],
+  ] as const)('when %s', (_, drift, step) => {
+    expect(reconcileOne(drift)).toBe(step)
   })
 })
