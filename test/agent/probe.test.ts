@@ -176,6 +176,23 @@ describe('a route that asks for probes', () => {
     expect([b.probes.results().size, b.asked, b.told.length]).toEqual([0, ['tcp/a', 'tcp/b'], 1])
   })
 
+  test('that changes while it is asked is not told the old answer', async () => {
+    const b = bench([target('tcp/a')])
+    const ends: ((heard: Heard) => void)[] = []
+    // Deaf to the abort: its answer was on the way already.
+    b.hear = () => new Promise(resolve => ends.push(resolve))
+    b.probes.start()
+    await pass(100)
+    b.targets = [target('tcp/a', { version: '2' })]
+    b.probes.refresh()
+    ends[0]?.(CLOSED)
+    await pass(100)
+    expect([b.told, ends.length]).toEqual([[], 2])
+    ends[1]?.(OPEN)
+    await pass(0)
+    expect(b.told.map(({ result }) => result.ok)).toEqual([true])
+  })
+
   test('that stays the same is not asked for a refresh', async () => {
     const b = bench([target('tcp/a')])
     b.probes.start()
@@ -343,6 +360,18 @@ describe('the end', () => {
     b.probes.kick('tcp/a', 'req_1')
     await pass(60_000)
     expect([b.asked.length, b.told]).toEqual([2, []])
+  })
+
+  test('tells no answer that comes late', async () => {
+    const b = bench([target('tcp/a')])
+    const ends: ((heard: Heard) => void)[] = []
+    b.hear = () => new Promise(resolve => ends.push(resolve))
+    b.probes.start()
+    await pass(100)
+    const stopped = b.probes.stop()
+    ends[0]?.(OPEN)
+    await stopped
+    expect([b.told, b.probes.results().size]).toEqual([[], 0])
   })
 
   test('without a beginning is quick', async () => {

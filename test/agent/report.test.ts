@@ -470,7 +470,7 @@ describe('a control plane that misbehaves', () => {
   ])('answers with %s: that is read by nobody', async (_, answer) => {
     const plane = await startPlane()
     plane.answer = answer
-    const d = desk([plane.url])
+    const d = desk([plane.url], { timing: { answerMs: 600_000 } })
     d.reporter.start()
     await d.until('ok')
     plane.answer = say(204)
