@@ -166,7 +166,11 @@ describe('a route that asks for probes', () => {
 
   test('that goes takes its result and its conversation with it', async () => {
     const b = bench([target('tcp/a'), target('tcp/b')])
-    b.hear = (one, signal) => (one.key === 'tcp/a' ? Promise.resolve(OPEN) : hang(one, signal))
+    const signals: AbortSignal[] = []
+    b.hear = (one, signal) => {
+      signals.push(signal)
+      return one.key === 'tcp/a' ? Promise.resolve(OPEN) : hang(one, signal)
+    }
     b.probes.start()
     await pass(100)
     expect(b.probes.results().size).toBe(1)
@@ -174,6 +178,7 @@ describe('a route that asks for probes', () => {
     b.probes.refresh()
     await pass(60_000)
     expect([b.probes.results().size, b.asked, b.told.length]).toEqual([0, ['tcp/a', 'tcp/b'], 1])
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, true])
   })
 
   test('that changes while it is asked is not told the old answer', async () => {
