@@ -168,11 +168,18 @@ describe('the files', () => {
     expect(await checked(exampleRoutes(PORTS))).toEqual({ code: 0, accepted: [] })
   })
 
-  test('the example without its comment signs is accepted', async () => {
-    const uncommented = exampleRoutes(PORTS)
-      .replaceAll(/: \[\]$/gm, ':')
-      .replaceAll(/^# {2}(?=[ -])/gm, '  ')
-    const { code, accepted } = await checked(uncommented)
+  test('each line of the example counts without its comment sign', async () => {
+    const lines = exampleRoutes(PORTS).split('\n')
+    const examples = lines.flatMap((line, at) => (line.startsWith('#  {') ? [at] : []))
+    const accepted = await Promise.all(
+      examples.map(async at => (await checked(lines.with(at, (lines[at] ?? '').slice(1)).join('\n'))).accepted),
+    )
+    expect(accepted).toEqual([['http/app'], ['tcp/postgres'], ['tcp/mail'], ['udp/dns']])
+  })
+
+  test('the example without any comment sign is accepted', async () => {
+    // Whoever takes away the blank behind the sign, too, has done nothing wrong.
+    const { code, accepted } = await checked(exampleRoutes(PORTS).replaceAll(/^# (?= \{)/gm, ''))
     expect({ code, accepted: accepted.sort() }).toEqual({
       code: 0,
       accepted: ['http/app', 'tcp/mail', 'tcp/postgres', 'udp/dns'],

@@ -60,31 +60,25 @@ export async function writeRoutes(path: string, text: string): Promise<void> {
   await rename(temporary, path)
 }
 
-const EXAMPLE = `# Your routes. Save this file, and what became of each route is said in the terminal of \`fairlead up\` at once.
+// Lists in brackets, so that a line counts as soon as its # is gone: below `tcpRoutes: []` it would be a fault that few understand.
+const EXAMPLE = `# Your routes. Take the # away from a line, change it and save: what became of each route is said in the terminal of \`fairlead up\`.
 # Any number of files in this folder, *.yaml, *.yml or *.json, is read together.
 
 # HTTP: a host name, perhaps with a path.
-routes: []
-#  - id: app
-#    domain: app.localhost
-#    upstreams: [{ url: "http://127.0.0.1:3000" }]
-#    redirectToHttps: false
+routes: [
+#  { id: app, domain: app.localhost, upstreams: [{ url: "http://127.0.0.1:3000" }], redirectToHttps: false },
+  ]
 
 # TCP: a port of the pool. With sniHostname several routes share one port, and TLS is passed through.
-tcpRoutes: []
-#  - id: postgres
-#    upstreams: ["127.0.0.1:5432"]
-#    externalPort: TCP_PORT
-#  - id: mail
-#    upstreams: ["127.0.0.1:9993"]
-#    externalPort: TCP_PORT_2
-#    sniHostname: mail.example.com
+tcpRoutes: [
+#  { id: postgres, externalPort: TCP_PORT, upstreams: ["127.0.0.1:5432"] },
+#  { id: mail, externalPort: TCP_PORT_2, sniHostname: mail.example.com, upstreams: ["127.0.0.1:9993"] },
+  ]
 
 # UDP: a port of the pool.
-udpRoutes: []
-#  - id: dns
-#    upstreams: ["127.0.0.1:5353"]
-#    externalPort: UDP_PORT
+udpRoutes: [
+#  { id: dns, externalPort: UDP_PORT, upstreams: ["127.0.0.1:5353"] },
+  ]
 `
 
 /** Three empty lists, and what could stand in them. The ports are the last ones, which a demo does not take. */
