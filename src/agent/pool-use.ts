@@ -33,3 +33,10 @@ export function poolUse(
   const missing = pool.list().filter(port => !open.has(port) && !used.has(port)).length
   return { used: used.size, free: free - missing, missing }
 }
+
+/** Names of the entry points of a Traefik that stand for numbers of the pools. */
+export const poolEntryPoints = (
+  pools: { readonly tcp: PortSet; readonly udp: PortSet },
+  entryPoints: readonly ObservedEntryPoint[],
+): ReadonlySet<string> =>
+  new Set(entryPoints.filter(({ protocol, port }) => pools[protocol].has(port)).map(({ name }) => name))

@@ -13,8 +13,8 @@ export type TrafficView = {
   readonly upstreams: () => readonly UpstreamUse[] | null
   /** Open TCP connections by entry point; null: Traefik does not offer its metrics. */
   readonly openConnections: (signal: AbortSignal) => Promise<ReadonlyMap<string, number> | null>
-  /** Whether an entry point is one of ours: others have connections that are no business of these metrics. */
-  readonly isOurs: (entryPoint: string) => boolean
+  /** Names of the entry points of the pools: the connections of others are no business of these metrics. */
+  readonly ours: () => ReadonlySet<string>
 }
 
 /** Traefik's own metrics can be large. Whoever scrapes more often gets the same numbers again. */
@@ -67,8 +67,9 @@ export function registerTrafficMetrics({ registry, attempt, onFault }: TrafficMe
       this.reset()
       if (of === null || counts === null) return
       try {
+        const ours = of.ours()
         for (const [entryPoint, count] of counts)
-          if (of.isOurs(entryPoint)) this.set({ protocol: 'tcp', entry_point: entryPoint }, count)
+          if (ours.has(entryPoint)) this.set({ protocol: 'tcp', entry_point: entryPoint }, count)
       } catch {
         onFault()
       }

@@ -11,7 +11,7 @@ const ROWS: readonly UpstreamUse[] = [
 const quiet: TrafficView = {
   upstreams: () => ROWS,
   openConnections: async () => new Map(),
-  isOurs: () => true,
+  ours: () => new Set(['tcp-10001']),
 }
 
 function metricsWith(traffic: Partial<TrafficView>): {
@@ -66,7 +66,6 @@ describe('open connections', () => {
           ['tcp-10001', 7],
           ['traefik', 2],
         ]),
-      isOurs: name => name.startsWith('tcp-'),
     })
     expect(await lines('fairlead_open_connections')).toEqual([
       'fairlead_open_connections{protocol="tcp",entry_point="tcp-10001"} 7',
@@ -99,7 +98,7 @@ describe('open connections', () => {
   test('a fault in here is counted, not thrown', async () => {
     const { lines } = metricsWith({
       openConnections: async () => new Map([['tcp-10001', 1]]),
-      isOurs: () => {
+      ours: () => {
         throw new Error('fault')
       },
     })

@@ -427,7 +427,7 @@ describe('the whole answer', () => {
       {
         upstreams: () => [{ protocol: 'tcp', entryPoint: 'tcp-10001', total: 2, down: 1 }],
         openConnections: async () => new Map([['tcp-10001', 7]]),
-        isOurs: () => true,
+        ours: () => new Set(['tcp-10001']),
       },
     )
     metrics.nacked()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { poolUse } from '../../src/agent/pool-use.ts'
+import { poolEntryPoints, poolUse } from '../../src/agent/pool-use.ts'
 import type { ObservedEntryPoint } from '../../src/core/observed.ts'
 import { compileLists, NODE, tcpRoute, udpRoute } from '../support/builders.ts'
 
@@ -29,4 +29,13 @@ describe('poolUse', () => {
   test('a route never counts as missing', () => {
     expect(poolUse('tcp', NODE.ports.tcp, outcomes, [])).toEqual({ used: 4, free: 0, missing: 6 })
   })
+})
+
+test('entry points of the pools are told by protocol and number', () => {
+  const entryPoints = [
+    ...open('tcp', [443, 10001]),
+    ...open('udp', [10001, 11000]),
+    { name: 'pg', address: '127.0.0.1:10002', port: 10002, protocol: 'tcp' as const },
+  ]
+  expect(poolEntryPoints(NODE.ports, entryPoints)).toEqual(new Set(['tcp-10001', 'udp-11000', 'pg']))
 })

@@ -69,7 +69,7 @@ describe.skipIf(!part('prometheus') || !part('traefik'))('Prometheus', () => {
       {
         upstreams: () => rows,
         openConnections: signal => api.openConnections(signal),
-        isOurs: name => name.startsWith('tcp-'),
+        ours: () => new Set([entryPoint, other]),
       },
     )
     const admin = createAdmin({
