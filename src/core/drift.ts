@@ -3,10 +3,7 @@
  *
  *   detectChanges   section by section, by hashes over one common picture of both sides
  *   findDrift       router by router: missing, extra, different, disabled; and foreign routers on our entry points
- *
- * Nothing here has to be healed: Traefik reads any body that is another one than it fetched last. Whoever has overwritten ours is
- * overwritten by its next poll, and a Traefik that restarts polls at once (both are tests with the real one). No way was found in which
- * it would lose a body that it has fetched and taken; should there be one, it is told.
+ *   reconcileOne    what is done about it
  */
 import type {
   DynamicConfig,
