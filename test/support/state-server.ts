@@ -21,7 +21,7 @@ export type StateServer = {
   readonly url: string
   /** Publishes another document. */
   set(document: unknown): void
-  /** Answers so instead, from now on, also to those who wait. Null: it does not answer at all. */
+  /** Answers so instead, from now on, also to those who wait. Null: it hangs up on everybody. */
   misbehave(answer: OtherAnswer | null): void
   /** Answers with the document again. */
   behave(): void
@@ -60,7 +60,10 @@ export async function startStateServer(first: unknown): Promise<StateServer> {
   }
 
   function answer(request: IncomingMessage, response: ServerResponse): void {
-    if (other === null) return
+    if (other === null) {
+      request.socket.destroy()
+      return
+    }
     if (other !== undefined) {
       end(response, other.status, { 'content-type': 'application/json', ...other.headers }, other.body)
       return
