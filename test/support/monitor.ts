@@ -17,7 +17,7 @@ const TIMEOUT_MS = 5_000
 export type Watch = {
   readonly name: string
   /** Null: the right answer; else what came instead. */
-  readonly ask: () => Promise<string | null>
+  readonly ask: (timeoutMs?: number) => Promise<string | null>
 }
 
 const compared = async (answer: Promise<string | null>, right: string): Promise<string | null> => {
@@ -33,7 +33,7 @@ const known = (port: number | undefined): number => {
 /** A TCP backend that says its name. */
 export function tcpWatch(port: number | undefined, name: string): Watch {
   const to = known(port)
-  return { name: `tcp ${to}`, ask: () => compared(tcpName(to, { timeoutMs: TIMEOUT_MS }), name) }
+  return { name: `tcp ${to}`, ask: (timeoutMs = TIMEOUT_MS) => compared(tcpName(to, { timeoutMs }), name) }
 }
 
 /** A TLS backend with a certificate for the name. */
@@ -41,14 +41,14 @@ export function sniWatch(port: number | undefined, host: string): Watch {
   const to = known(port)
   return {
     name: `${host} on ${to}`,
-    ask: () => compared(tlsPeerCertificate(to, host, { timeoutMs: TIMEOUT_MS }), host),
+    ask: (timeoutMs = TIMEOUT_MS) => compared(tlsPeerCertificate(to, host, { timeoutMs }), host),
   }
 }
 
 /** A UDP backend that answers with its name. */
 export function udpWatch(port: number | undefined, name: string): Watch {
   const to = known(port)
-  return { name: `udp ${to}`, ask: () => compared(udpAsk(to, 'x', TIMEOUT_MS), `${name}:x`) }
+  return { name: `udp ${to}`, ask: (timeoutMs = TIMEOUT_MS) => compared(udpAsk(to, 'x', timeoutMs), `${name}:x`) }
 }
 
 export type Monitor = {
