@@ -8,6 +8,7 @@ import type { Observation } from '../../src/agent/observer.ts'
 import type { ProviderStats } from '../../src/agent/provider.ts'
 import { type StatusInput, type StatusView, statusView } from '../../src/agent/status-view.ts'
 import { NO_DRIFT } from '../../src/core/drift.ts'
+import { NO_PLACE } from '../../src/core/route-place.ts'
 import type { TrackedVerdict } from '../../src/core/track.ts'
 import { REASONS, type ReasonCode } from '../../src/core/verdict.ts'
 import { atEnd } from './at-end.ts'
@@ -75,6 +76,7 @@ export const statusOf = (change: Partial<StatusInput> = {}): StatusView =>
 export function verdictOf(reason: ReasonCode, fields: Partial<TrackedVerdict> = {}): TrackedVerdict {
   const { verdict, meaning, remedy } = REASONS[reason]
   return {
+    ...NO_PLACE,
     id: 'pg',
     protocol: 'tcp',
     verdict,
