@@ -13,7 +13,7 @@ import { DatabaseError } from './error.ts'
 import { createGate } from './gate.ts'
 import { makeId } from './id.ts'
 import { migrate } from './migrate.ts'
-import { checkVersion, openServer, SERVER_LIMITS, type ServerLimits } from './server.ts'
+import { checkVersion, openServer, readVersion, SERVER_LIMITS, type ServerLimits } from './server.ts'
 import { runTransaction, type TransactionOptions, type Tx, withRetries } from './transaction.ts'
 
 export type DatabaseStats = {
@@ -100,7 +100,7 @@ export async function createDatabase({
   let controlPlaneId: string
   try {
     controlPlaneId = await connections.alone(async client => {
-      await checkVersion(client)
+      checkVersion(await readVersion(client))
       return migrate(client, { clock, signal: closing.signal, controlPlaneId: makeId('cp') })
     })
   } catch (error) {

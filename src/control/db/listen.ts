@@ -2,10 +2,12 @@
  * LISTEN on a server, kept alive: asked for a sign of life, since a dead connection makes no sound, and made anew when it is lost.
  * Each new one is a gap in what was heard, and said to be.
  */
+import { sql } from 'drizzle-orm'
 import type { Client } from 'pg'
 import type { Logger } from 'pino'
 import type { Clock } from '../../lib/clock.ts'
 import { CHANNEL, type ChannelListener, type Listening } from './connections.ts'
+import type { Tx } from './transaction.ts'
 
 export type ListenOptions = {
   /** Makes a client that is not connected yet, with a time-out for its queries. */
@@ -14,6 +16,11 @@ export type ListenOptions = {
   readonly logger: Logger
   readonly clock: Clock
   readonly random: () => number
+}
+
+/** Sends a hint to every listener, once this transaction is committed. As JSON it must stay below 8000 bytes: ids, not contents. */
+export async function notify(tx: Tx, notice: { readonly kind: string }): Promise<void> {
+  await tx.execute(sql`select pg_notify(${CHANNEL}, ${JSON.stringify(notice)})`)
 }
 
 const HEARTBEAT_MS = 10_000

@@ -55,7 +55,7 @@ export async function readPosition(tx: Tx): Promise<Position & { readonly fetche
  * Notes that a node is about to be sent the state of this position; to be committed before it is. With false there is a newer one: that must
  * be read, noted and sent instead. Where the state's own transaction read a `fetchedRevision` that is not lower, no note is needed.
  *
- * It takes the lock that changes hold. So a port is either released before this, and then the answer is false, or whoever releases it
+ * In a transaction of its own: it takes the lock that changes hold. So a port is either released before this, and then the answer is false, or whoever releases it
  * afterwards knows that a node may have it. (A port that no node was sent is free at once.)
  */
 export async function noteFetch(tx: Tx, { epoch, revision }: Position): Promise<boolean> {

@@ -113,10 +113,14 @@ export function openServer({ url, limits, logger, clock, random }: ServerOptions
   }
 }
 
-/** Throws DATABASE_TOO_OLD for a server that lacks what our SQL needs. */
-export async function checkVersion(client: Pick<Client, 'query'>): Promise<void> {
+/** `150004` for 15.4. */
+export async function readVersion(client: Client): Promise<number> {
   const { rows } = await client.query<{ server_version_num: string }>('show server_version_num')
-  const version = Number(rows[0]?.server_version_num)
+  return Number(rows[0]?.server_version_num)
+}
+
+/** Throws DATABASE_TOO_OLD for a server that lacks what our SQL needs. */
+export function checkVersion(version: number): void {
   if (version < MINIMUM_VERSION)
     throw new DatabaseError('DATABASE_TOO_OLD', `the server is PostgreSQL ${Math.floor(version / 10_000)}`)
 }

@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { CHANNEL } from '../../../src/control/db/connections.ts'
+import { notify } from '../../../src/control/db/listen.ts'
+import { checkVersion } from '../../../src/control/db/server.ts'
 import { onEachDatabase } from '../../support/database.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
@@ -16,7 +16,7 @@ onEachDatabase('the database', use => {
     })
     return { heard, gaps: () => gaps, listening }
   }
-  const say = (text: string) => use().transaction(tx => tx.execute(sql`select pg_notify(${CHANNEL}, ${text})`))
+  const say = (kind: string) => use().transaction(tx => notify(tx, { kind }))
 
   test('has an id that begins with cp', () => {
     expect(use().controlPlaneId).toMatch(/^cp_[0-9a-f]{32}$/)
@@ -33,13 +33,13 @@ onEachDatabase('the database', use => {
     await say('one')
     await use()
       .transaction(async tx => {
-        await tx.execute(sql`select pg_notify(${CHANNEL}, 'never')`)
+        await notify(tx, { kind: 'never' })
         throw new Error('no')
       })
       .catch(() => {})
     await say('two')
     await waitFor(() => heard.length >= 2, { what: 'two notifications' })
-    expect(heard).toEqual(['one', 'two'])
+    expect(heard).toEqual(['{"kind":"one"}', '{"kind":"two"}'])
     await listening.stop()
   })
 
@@ -52,4 +52,15 @@ onEachDatabase('the database', use => {
     expect(early.heard).toEqual([])
     await late.listening.stop()
   })
+})
+
+test.each([
+  [150_000, null],
+  [180_006, null],
+  [149_999, 'the server is PostgreSQL 14'],
+  [90_624, 'the server is PostgreSQL 9'],
+])('version %i of the server is refused with %j', (version, message) => {
+  const check = () => checkVersion(version)
+  if (message === null) expect(check).not.toThrow()
+  else expect(check).toThrow(expect.objectContaining({ code: 'DATABASE_TOO_OLD', message }))
 })
