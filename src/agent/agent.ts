@@ -7,13 +7,13 @@
  */
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import type { RouteOutcome } from '../core/compile.ts'
 import { reconcileOne } from '../core/drift.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { foreignNow } from '../core/foreign.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
-import { portsOf, type TraefikView } from '../core/placement.ts'
+import type { TraefikView } from '../core/placement.ts'
+import { upstreamUse } from '../core/upstream-use.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin.ts'
@@ -22,10 +22,11 @@ import { createCrashMarker } from './crash-marker.ts'
 import { createExplainer } from './explainer.ts'
 import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
-import { createMetrics, type PoolUse } from './metrics.ts'
+import { createMetrics } from './metrics.ts'
 import { nodeSettings } from './node-settings.ts'
 import type { Notifier } from './notify.ts'
 import { createObserver, type Observer } from './observer.ts'
+import { poolEntryPoints, poolUse } from './pool-use.ts'
 import { createPresence } from './presence.ts'
 import { createProbing } from './probing.ts'
 import { createProvider, type Poll } from './provider.ts'
@@ -386,10 +387,26 @@ export function createAgent(options: AgentOptions): Agent {
       telling.start()
     }
     running = { status, accept }
-    metrics.observe(status, () => {
-      const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
-      return { tcp: poolUse('tcp', config, outcomes), udp: poolUse('udp', config, outcomes) }
-    })
+    metrics.observe(
+      status,
+      () => {
+        const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
+        const entryPoints = observer?.observation().reading?.entryPoints ?? null
+        return {
+          tcp: poolUse('tcp', config.ports.tcp, outcomes, entryPoints),
+          udp: poolUse('udp', config.ports.udp, outcomes, entryPoints),
+        }
+      },
+      {
+        upstreams: () => {
+          const observation = observer?.observation()
+          const reading = observation?.fault === null ? observation.reading : null
+          return reading === null ? null : upstreamUse(reading.runtime)
+        },
+        openConnections: async signal => (await api?.openConnections(signal)) ?? null,
+        ours: () => poolEntryPoints(config.ports, observer?.observation().reading?.entryPoints ?? []),
+      },
+    )
     const admin = createAdmin({
       listen: config.admin.listen,
       status,
@@ -449,16 +466,6 @@ export function createAgent(options: AgentOptions): Agent {
     },
     accept: hash => running?.accept(hash) ?? [],
   }
-}
-
-/** Numbers of the pool that a served route has, and the rest. */
-function poolUse(protocol: 'tcp' | 'udp', config: AgentConfig, outcomes: readonly RouteOutcome[]): PoolUse['tcp'] {
-  const used = new Set(
-    outcomes.flatMap(({ problem, candidate: { route } }) =>
-      problem === null && route.protocol !== 'http' && route.protocol === protocol ? portsOf(route) : [],
-    ),
-  )
-  return { used: used.size, free: config.ports[protocol].size - used.size }
 }
 
 /** Ready: a valid configuration is being served. */

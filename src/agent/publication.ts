@@ -22,6 +22,8 @@ import type { ProviderStats } from './provider.ts'
 export type Target = {
   readonly plan: Plan
   readonly revision: number | string
+  /** When the change was told that it comes from, by the clock that never jumps; absent: when it is published. */
+  readonly sinceMs?: number
   /** The same frame with other candidates, or with the oldest fields. */
   readonly recompile: (candidates: readonly Candidate[], oldestFields: boolean) => Recompiled
 }
@@ -63,7 +65,7 @@ export type PublicationOptions = {
   /** Routes were refused, or fields: plan again. */
   readonly onReplan: () => void
   readonly onNack: () => void
-  /** A target is applied, so many milliseconds after its publication. */
+  /** A target is applied, so many milliseconds after the change was told that it comes from. */
   readonly onApplied: (ms: number) => void
   readonly logger: Logger
   /** For tests alone: how long an apply may take, instead of what `applyDeadlineMs` makes of it. */
@@ -78,7 +80,7 @@ export type PublicationView = {
   /** What the Traefik that runs now was last seen to have applied. */
   readonly applied: Applied | null
   readonly phase: AckState['phase']
-  /** Milliseconds from the publication of the last target to its beacon. */
+  /** Milliseconds from the change that the last target comes from to its beacon. */
   readonly lastLiveMs: number | null
 }
 
@@ -120,7 +122,7 @@ export function createPublication(options: PublicationOptions): Publication {
   let waiting: Target | null = null
   let current: Body | null = null
   /** Of the last target that was served; null for what the run before this one has served. */
-  let publishedAtMs: number | null = null
+  let toldAtMs: number | null = null
   let fetchedAtMs: number | null = null
   /** `at` in milliseconds since 1970. */
   let lastFetch: { readonly hash: string; readonly at: number } | null = null
@@ -167,7 +169,7 @@ export function createPublication(options: PublicationOptions): Publication {
   }
 
   function serveTarget(next: Target): void {
-    if (next.plan.snapshot.hash !== current?.snapshot.hash) publishedAtMs = performance.now()
+    if (next.plan.snapshot.hash !== current?.snapshot.hash) toldAtMs = next.sinceMs ?? performance.now()
     serve(bodyOf(next))
   }
 
@@ -261,8 +263,8 @@ export function createPublication(options: PublicationOptions): Publication {
   function tellApplied({ plan, revision }: Target): void {
     if (told === plan.snapshot.hash) return
     told = plan.snapshot.hash
-    if (publishedAtMs === null) return
-    lastLiveMs = performance.now() - publishedAtMs
+    if (toldAtMs === null) return
+    lastLiveMs = performance.now() - toldAtMs
     onApplied(lastLiveMs)
     log.debug({ hash: told.slice(0, 12), revision, ms: Math.round(lastLiveMs) }, 'configuration is applied')
   }

@@ -149,6 +149,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let lastObserved: ObservedTraefik | null = null
   let savedKey = ''
   let dirty = false
+  /** When the oldest change was told that no round has taken up, by the clock that never jumps. */
+  let askedAtMs: number | null = null
   let stopped = false
   let running: Promise<void> | null = null
   let pauseTimer: NodeJS.Timeout | null = null
@@ -232,6 +234,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function makeRound(statuses: readonly SourceStatus[], chosen: readonly SourceStatus[]): Promise<void> {
+    const sinceMs = askedAtMs ?? performance.now()
+    askedAtMs = null
     const view = options.view(everServed)
     const began = performance.now()
     const input: PlanInput = {
@@ -302,6 +306,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     publication.offer({
       plan,
       revision,
+      sinceMs,
       recompile: (candidates, oldestFields) => recompile(candidates, { ...frame, oldestFields }),
     })
     scheduleLater(plan, saved)
@@ -340,6 +345,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function request(): void {
     dirty = true
+    askedAtMs ??= performance.now()
     if (stopped || running !== null || pauseTimer !== null) return
     const pause = pauseLeftMs()
     if (pause > 0) pauseTimer = setTimeout(start, pause)

@@ -1,8 +1,10 @@
 /** A real Prometheus scrapes a real agent beside a real Traefik, and the queries that people see answer. */
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { startRig } from '../support/agent-rig.ts'
+import { atEnd } from '../support/at-end.ts'
 import { startTcpBackend } from '../support/backends.ts'
 import { tcpRoute, udpRoute } from '../support/builders.ts'
 import { part } from '../support/parts.ts'
@@ -14,7 +16,6 @@ const RULES = new URL('../../proxy/prometheus/fairlead.rules.yml', import.meta.u
 const DASHBOARD = new URL('../../proxy/grafana/fairlead.json', import.meta.url)
 
 const QUIET = [
-  'topk(20, sum by (entry_point) (fairlead_open_connections))',
   'sum by (protocol, entry_point) (fairlead_upstreams_down) > 0',
   'sum by (result) (rate(fairlead_probes_total[$__rate_interval]))',
   'sum by (protocol) (fairlead_routes_probe_failed) > 0',
@@ -43,6 +44,7 @@ async function scraped() {
   const rig = await startRig({
     tcp: 2,
     udp: 2,
+    staticExtra: { metrics: { prometheus: { entryPoint: 'traefik' } } },
     settings: { admin: { listen: `127.0.0.1:${admin}` } },
   })
   const [port = 0] = rig.tcp
@@ -99,6 +101,19 @@ describe.skipIf(!part('prometheus') || !part('traefik'))('Prometheus', () => {
       },
     ])
     expect(await node.prometheus.query('sum(fairlead_drift)')).toEqual([{ labels: {}, value: 0 }])
+  })
+
+  test('sees ports, upstreams and open connections by entry point', async () => {
+    const [port = 0] = node.rig.tcp
+    const clients = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
+    atEnd(() => {
+      for (const client of clients) client.destroy()
+    })
+    await until(`fairlead_open_connections{protocol="tcp", entry_point="tcp-${port}"}`, 2)
+    await until(`fairlead_upstreams{protocol="tcp", entry_point="tcp-${port}"}`, 1)
+    await until(`fairlead_upstreams_down{protocol="tcp", entry_point="tcp-${port}"}`, 0)
+    await until('fairlead_ports{protocol="tcp", state="free"}', 1)
+    await until('fairlead_ports{protocol="tcp", state="missing"}', 0)
   })
 
   test('all alerts are evaluated and none fires for a healthy node', async () => {
