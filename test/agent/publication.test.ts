@@ -25,12 +25,15 @@ function startNode({
   stored = null,
   has = NO_RUNTIME,
   replanMs = 0,
+  holds = true,
 }: {
   tamper?: (config: DynamicConfig) => DynamicConfig
   stored?: StoredBodies | null
   has?: ObservedRuntime
   /** How long a round takes that was asked for: its state is saved before it is offered. */
   replanMs?: number
+  /** Its polls wait for their answers, but for when it backs off. */
+  holds?: boolean
 } = {}) {
   const told: string[] = []
   const published: Snapshot[] = []
@@ -53,7 +56,7 @@ function startNode({
   }
   let reading: ReturnType<typeof observationOf> | null = null
   let polling: NodeJS.Timeout | null = null
-  const provider = (): ProviderStats => providerWith({ held: traefik.stands ? 0 : 1 })
+  const provider = (): ProviderStats => providerWith({ held: holds && polling === null && !traefik.stands ? 1 : 0 })
 
   const publication: Publication = createPublication({
     answerPolls: () => {},
@@ -371,6 +374,20 @@ describe('a body that Traefik refuses', () => {
     const [bodies, replans] = [node.published.length, node.told.length]
     await node.settle()
     expect([node.published.length, node.told.length]).toEqual([bodies, replans])
+  })
+
+  test.each([
+    ['one that waits for its answers', true, DEADLINE_MS],
+    ['one that asks at intervals', false, 40_000],
+  ])('%s has the time that its settings may need', async (_, holds, deadlineMs) => {
+    const node = startNode({ tamper: refusing('tcp_bad'), holds })
+    node.want({ tcpRoutes: [at('a', 10001)] })
+    await node.settle()
+    node.want({ tcpRoutes: [at('a', 10001), at('bad', 10002)] })
+    await node.settle(deadlineMs)
+    expect(node.told).not.toContain('nack')
+    await node.settle(500)
+    expect(node.told).toContain('nack')
   })
 
   test('newer states wait while it searches, then the newest is taken', async () => {
