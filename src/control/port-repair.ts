@@ -6,6 +6,8 @@ import { sql } from 'drizzle-orm'
 import type { Change } from './db/revision.ts'
 import type { Tx } from './db/transaction.ts'
 import type { L4 } from './port-problem.ts'
+import { judgeRest } from './port-rest.ts'
+import { readNodes, readResting } from './port-rows.ts'
 import type { PortPool } from './port-standing.ts'
 
 /** A port that says that it has numbers, or a host name on a shared one. */
@@ -144,6 +146,25 @@ export async function restUnclaimed({ tx, epoch, revision }: Change, protocol: L
     from unnest(${sql.param(pool.range.list())}::int[]) as port
     on conflict (protocol, port, host) do nothing`)
   return rowCount ?? 0
+}
+
+/**
+ * Forgets host names on shared numbers whose rest is over: else every name that there ever was would stay. Gives how many. (Of the numbers
+ * there are only so many, and when they were released says which goes first.)
+ */
+export async function forgetHosts(tx: Tx, rules: { readonly leastTimeMs: number }): Promise<number> {
+  const resting = await readResting(tx, sql`host <> ''`)
+  const nodes = await readNodes(tx)
+  const over = resting.filter(claim => judgeRest(claim, nodes, rules).over)
+  let forgotten = 0
+  for (const { port, host, blocked } of over) {
+    const { rowCount } = await tx.execute(sql`
+      delete from allocated_ports
+      where protocol = 'tcp' and port = ${port} and host = ${host} and state = 'resting'
+        and blocked_epoch = ${blocked.epoch} and blocked_revision = ${blocked.revision}`)
+    forgotten += rowCount ?? 0
+  }
+  return forgotten
 }
 
 /** Numbers in use that the pool does not have (any more): settings that take them away are to be refused. */

@@ -93,14 +93,14 @@ export async function readPoolFacts(tx: Tx, { protocol, projectId, leastTimeMs }
   }>(sql`
     select
       ${numbersWhere(sql`host = '' and state = 'used'`)} as used,
-      ${numbersWhere(sql`host <> ''`)} as hosts,
+      ${numbersWhere(sql`host <> '' and state = 'used'`)} as hosts,
       (select coalesce(json_agg(json_build_array(port, note)), '[]')::text
         from allocated_ports where protocol = ${protocol} and state = 'reserved') as reserved,
       (select port_quota from projects where id = ${projectId}) as quota,
       (select count(*)::int from allocated_ports where project_id = ${projectId}) as held`)
   const row = rows[0]
   if (row === undefined) throw new Error('a query without from gave no row')
-  const resting = await readResting(tx, sql`((protocol = ${protocol} and host = '') or released_by = ${projectId})`)
+  const resting = await readResting(tx, sql`(protocol = ${protocol} or released_by = ${projectId})`)
   const nodes = resting.length === 0 ? [] : await readNodes(tx)
   const judged = resting.map(claim => ({ claim, rest: judgeRest(claim, nodes, { leastTimeMs }) }))
   const inPool: readonly RestingPort[] = judged
@@ -111,6 +111,9 @@ export async function readPoolFacts(tx: Tx, { protocol, projectId, leastTimeMs }
       restedMs: claim.restedMs,
       rest,
     }))
+  const hostsAtRest = judged
+    .filter(({ claim, rest }) => claim.protocol === protocol && claim.host !== '' && !rest.over)
+    .map(({ claim }) => claim.port)
   const ownAtRest = judged.filter(
     ({ claim, rest }) => projectId !== null && claim.releasedBy === projectId && !rest.over,
   )
@@ -120,7 +123,7 @@ export async function readPoolFacts(tx: Tx, { protocol, projectId, leastTimeMs }
     quota: { limit: row.quota, used: row.held, resting: ownAtRest.length },
     view: {
       used: parseRanges(row.used),
-      hosts: parseRanges(row.hosts),
+      hosts: new Set([...parseRanges(row.hosts), ...hostsAtRest]),
       reserved: new Map(z.array(z.tuple([z.number(), z.string().nullable()])).parse(JSON.parse(row.reserved))),
       resting: new Map(inPool.map(port => [port.port, port])),
     },

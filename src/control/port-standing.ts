@@ -25,7 +25,7 @@ export type RestingPort = {
 /** What the database says, read under the lock of the change. */
 export type PoolView = {
   readonly used: ReadonlySet<number>
-  /** Numbers with host names on them, used or resting. */
+  /** Numbers with host names on them, used or not rested long enough. */
   readonly hosts: ReadonlySet<number>
   /** By an admin, with the note. */
   readonly reserved: ReadonlyMap<number, string | null>

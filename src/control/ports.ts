@@ -53,13 +53,9 @@ async function allocate(change: Change, protocol: L4, request: PortRequest, rule
   if (!choice.ok) return choice
   const { first, last, rested, reclaimed } = choice
   await claim(change, { protocol, first, last, host: '', servicePortId, projectId, rested, reclaimed })
-  await setExternal(
-    change,
-    servicePortId,
-    protocol,
-    sql`
-    external_port = ${first}, external_port_end = ${last === first ? null : last}, shared = false`,
-  )
+  const end = last === first ? null : last
+  const numbers = sql`external_port = ${first}, external_port_end = ${end}, shared = false`
+  await setExternal(change, servicePortId, protocol, numbers)
   return { ok: true, first, last }
 }
 
@@ -87,7 +83,7 @@ export async function attachHost(change: Change, request: HostRequest, rules: Po
     own: row.projectId === projectId,
     rest: row.resting === null ? null : judgeRest(row.resting, nodes, { leastTimeMs }),
   }))
-  const taken = view.used.has(port) || view.reserved.has(port) || view.resting.has(port)
+  const taken = view.used.has(port) || view.reserved.has(port) || view.resting.get(port)?.rest.over === false
   const problem = judgeHost({ port, host }, rules.tcp, claims, taken, quota)
   if (problem !== null) return { ok: false, problem }
   const before = claims.find(one => one.host === host)
@@ -96,13 +92,8 @@ export async function attachHost(change: Change, request: HostRequest, rules: Po
     rested: before?.rest?.over === true ? [port] : [],
     reclaimed: before?.rest?.over === false ? [port] : [],
   })
-  await setExternal(
-    change,
-    servicePortId,
-    'tcp',
-    sql`
-    external_port = ${port}, external_port_end = null, shared = true, sni_hostname = ${host}`,
-  )
+  const place = sql`external_port = ${port}, external_port_end = null, shared = true, sni_hostname = ${host}`
+  await setExternal(change, servicePortId, 'tcp', place)
   return { ok: true }
 }
 

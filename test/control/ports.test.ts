@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { freePort, reservePort, unreservePort } from '../../src/control/port-admin.ts'
 import { readPool } from '../../src/control/port-pools.ts'
-import { checkPorts, repairPorts, restUnclaimed, strandedPorts } from '../../src/control/port-repair.ts'
+import { checkPorts, forgetHosts, repairPorts, restUnclaimed, strandedPorts } from '../../src/control/port-repair.ts'
 import { allocateTcpPort, releasePort } from '../../src/control/ports.ts'
 import { onEachDatabase } from '../support/database.ts'
 import { LEAST_TIME_MS, makeScene, rulesOf, type Scene } from './port-scene.ts'
@@ -275,6 +275,34 @@ onEachDatabase('numbers', use => {
       await scene.attach('a', 'db.example.com')
       const changed = makeScene(use(), rulesOf({ tcp: { range: [443], shared: [] } }))
       expect(await changed.claim('b', { wanted: 443 })).toEqual(refused('PORT_TAKEN'))
+    })
+
+    test('leave the number to others once it is shared no more, and they have rested', async () => {
+      await scene.attach('a', 'db.example.com')
+      await scene.fetch()
+      await scene.release('a')
+      const changed = makeScene(use(), rulesOf({ tcp: { range: [443], shared: [] } }))
+      expect(await changed.claim('b', { wanted: 443 })).toEqual(refused('PORT_TAKEN'))
+      await scene.pass(LEAST_TIME_MS)
+      expect(await changed.claim('b', { wanted: 443 })).toEqual(first(443))
+      await scene.fetch()
+      await changed.release('b')
+      expect(await scene.attach('c', 'pg.example.com')).toEqual(refused('PORT_TAKEN'))
+      await scene.pass(LEAST_TIME_MS)
+      expect(await scene.attach('c', 'pg.example.com')).toEqual({ ok: true })
+    })
+
+    test('are forgotten when they have rested, and not before', async () => {
+      const forget = () => use().transaction(tx => forgetHosts(tx, { leastTimeMs: LEAST_TIME_MS }))
+      await scene.claim('n')
+      for (const host of ['a.x', 'b.x']) await scene.attach(host, host)
+      await scene.fetch()
+      for (const id of ['n', 'a.x', 'b.x']) await scene.release(id)
+      expect(await forget()).toBe(0)
+      await scene.pass(LEAST_TIME_MS)
+      await scene.attach('b', 'b.x')
+      expect(await forget()).toBe(1)
+      expect(await scene.claims()).toEqual(['tcp 443 b.x used b', 'tcp 10000 resting p'])
     })
 
     test('do not come beside a claim of the whole number', async () => {

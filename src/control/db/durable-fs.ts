@@ -77,7 +77,13 @@ export class DurableFs extends NodeFS {
 
   /** Closes the files of an instance that has aborted: it cannot do so itself, and nothing may write through it any more. */
   abandon(): void {
-    for (const descriptor of this.#open) fs.closeSync(descriptor)
+    for (const descriptor of this.#open) {
+      try {
+        fs.closeSync(descriptor)
+      } catch {
+        // It has closed this one itself.
+      }
+    }
     this.#open.clear()
   }
 }

@@ -29,8 +29,13 @@ const unusable = (path: string, found: string, cause?: unknown): DatabaseError =
 
 async function startIn(data: string, onAbort: () => void): Promise<Instance> {
   const fs = new DurableFs(data, { onAbort })
-  const pglite = await PGlite.create({ fs, startParams: START_PARAMETERS })
-  return { pglite, abandon: () => fs.abandon() }
+  try {
+    const pglite = await PGlite.create({ fs, startParams: START_PARAMETERS })
+    return { pglite, abandon: () => fs.abandon() }
+  } catch (error) {
+    fs.abandon()
+    throw error
+  }
 }
 
 async function makeCluster(folder: string): Promise<void> {

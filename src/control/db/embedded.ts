@@ -53,11 +53,16 @@ export async function openEmbedded({ start, logger, onClosed }: EmbeddedOptions)
     config = pgConfig(instance.pglite)
     const client = new Client(config)
     client.on('error', error => logger.error({ err: error }, 'embedded database gave up'))
-    await client.connect()
+    try {
+      await client.connect()
+      await client.query(`listen ${CHANNEL}`)
+    } catch (error) {
+      instance.abandon()
+      throw error
+    }
     instance.pglite.onNotification((_channel, payload) => {
       for (const listener of listeners) listener.onMessage(payload)
     })
-    await client.query(`listen ${CHANNEL}`)
     state = { instance, client, aborted: false }
     return state
   }
