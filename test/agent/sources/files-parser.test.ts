@@ -45,8 +45,9 @@ test('a file that takes too long is refused, the next is parsed', async () => {
       origin: 'a.yaml',
     }),
   })
-  expect(await parser.parse(many(50), OPTIONS)).toMatchObject({ ok: true })
-})
+  // On a busy machine a new thread may need that long merely to begin.
+  await waitFor(async () => (await parser.parse(many(50), OPTIONS)).ok, { what: 'the next file', timeoutMs: 20_000 })
+}, 40_000)
 
 test('a file that takes too much memory is refused, the next is parsed', async () => {
   const parser = parserWith({ inlineBytes: 100, heapMegabytes: 40 })
