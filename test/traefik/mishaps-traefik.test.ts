@@ -135,7 +135,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
   })
 
   test('stands still for longer than an apply may take: nothing is refused, nothing drifts', async () => {
-    const { rig, monitor, write, newcomer } = await startNode({ options: () => ({ applyDeadlineMs: 1_000 }) })
+    const { rig, monitor, write, newcomer } = await startNode({ options: () => ({ applyDeadlineMs: 4_000 }) })
     await monitor.pause()
     process.kill(rig.traefik.pid, 'SIGSTOP')
     await write([newcomer('pg', rig.tcp[2])])
