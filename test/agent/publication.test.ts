@@ -56,6 +56,8 @@ function startNode({
   }
   let reading: ReturnType<typeof observationOf> | null = null
   let polling: NodeJS.Timeout | null = null
+  /** What a Traefik that stands still would be doing. */
+  let onGoOn: () => unknown = () => {}
   const provider = (): ProviderStats => providerWith({ held: holds && polling === null && !traefik.stands ? 1 : 0 })
 
   const publication: Publication = createPublication({
@@ -101,11 +103,16 @@ function startNode({
         poll(BACKOFF_MS)
         return
       }
-      setTimeout(() => {
+      const apply = () => {
         if (traefik.fetched !== snapshot.hash) return
+        if (traefik.stands) {
+          onGoOn = () => setTimeout(apply, traefik.applyMs)
+          return
+        }
         traefik.has = runtimeOf(rawdataOf(bodyConfig(snapshot), snapshot.hash))
         look()
-      }, traefik.applyMs)
+      }
+      setTimeout(apply, traefik.applyMs)
     }, inMs)
   }
 
@@ -186,6 +193,7 @@ function startNode({
     goOn() {
       traefik.stands = false
       traefik.answersSinceMs = performance.now()
+      onGoOn()
       if (polling === null) poll(0)
     },
   }
