@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { compile } from '../../src/core/compile.ts'
 import { makeSnapshot } from '../../src/core/payload.ts'
 import {
+  candidatesOf,
   compileLists,
   ENTRY_POINTS,
   httpRoute,
@@ -9,6 +11,7 @@ import {
   nodeWith,
   portSet,
   routersOf,
+  stateWith,
   tcpRoute,
   traefikWith,
   udpRoute,
@@ -534,8 +537,15 @@ describe('foreign routers', () => {
 
 describe('certificates', () => {
   test('without a token the domain is degraded and no key leaves', () => {
-    const compiled = compileLists({ routes: [httpRoute({ domain: 'app.example.com' })] })
-    expect(compiled.config).not.toHaveProperty('tls')
-    expect(makeSnapshot(compiled.config).body).not.toContain('PRIVATE KEY')
+    const certificates = [{ domain: 'app.example.com', certificate: 'CERTIFICATE', certificateKey: 'PRIVATE KEY' }]
+    const candidates = candidatesOf(stateWith({ routes: [httpRoute({ domain: 'app.example.com' })] }))
+    const input = { candidates, view: viewOf(traefikWith()), certificates, challengeUrl: null }
+    const without = compile({ ...input, node: NODE })
+    expect(without.config).not.toHaveProperty('tls')
+    expect(makeSnapshot(without.config).body).not.toContain('PRIVATE KEY')
+    expect(without.outcomes[0]?.degraded?.code).toBe('CERTIFICATE_NEEDS_TOKEN')
+    const withToken = compile({ ...input, node: nodeWith({ certificates: true }) })
+    expect(withToken.config.tls).toEqual({ certificates: [{ certFile: 'CERTIFICATE', keyFile: 'PRIVATE KEY' }] })
+    expect(withToken.outcomes[0]?.degraded).toBeNull()
   })
 })
