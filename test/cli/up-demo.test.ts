@@ -142,12 +142,12 @@ describe('the backends of the demo', () => {
 
 describe('the files', () => {
   test.each([
-    [['--x'], 0, {}, '/work/--x'],
+    [['--x'], 0, {}, '/home/ann/--x'],
     [[], 0, { XDG_STATE_HOME: '/s', HOME: '/h' }, '/var/lib/fairlead-up'],
     [[], 7, { XDG_STATE_HOME: '/s', HOME: '/h' }, '/s/fairlead-up'],
     [[], 7, { XDG_STATE_HOME: 'relative', HOME: '/h' }, '/h/.local/state/fairlead-up'],
   ])('%j as user %i is %j -> %s', ([named = null], uid, env, expected) => {
-    expect(stateDirectory(named, { env, cwd: '/work', uid })).toBe(expected)
+    expect(stateDirectory(named, { env, cwd: '/home/ann', uid })).toBe(expected)
   })
 
   test('the settings are those of an agent, loopback allowed', () => {
