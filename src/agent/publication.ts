@@ -16,8 +16,8 @@ import { standingOutcomes } from '../core/judge.ts'
 import type { Snapshot } from '../core/payload.ts'
 import type { Plan, Recompiled, RefusedRoutes } from '../core/plan.ts'
 import type { RouteKey } from '../core/problem.ts'
-import type { Observation } from './observer.ts'
-import type { ProviderStats } from './provider.ts'
+import type { ProviderStats } from './provider/provider.ts'
+import type { Observation } from './traefik/observer.ts'
 
 export type Target = {
   readonly plan: Plan

@@ -19,11 +19,11 @@ import type { Snapshot } from '../core/payload.ts'
 import type { TraefikView } from '../core/placement.ts'
 import { makePlan, type Plan, type PlanInput, type PlanSource, planFrame, recompile } from '../core/plan.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
-import type { CrashMarker } from './crash-marker.ts'
 import type { Guards, StoredGuard } from './guards.ts'
 import type { Applied, Publication, StoredBodies } from './publication.ts'
-import type { SaveResult } from './snapshot-store.ts'
 import type { SourceName, SourceReading, SourceStatus } from './sources/source.ts'
+import type { CrashMarker } from './store/crash-marker.ts'
+import type { SaveResult } from './store/snapshot-store.ts'
 
 /** Everything that a restart needs to go on as if there had been none. */
 export type StoredState = {

@@ -4,12 +4,12 @@ import { type Drift, findDrift, foreignOn, NO_DRIFT } from '../core/drift.ts'
 import { NO_HEALTH, rememberDown } from '../core/health.ts'
 import { type Evidence, judge, type RouteVerdict } from '../core/judge.ts'
 import type { PortSet } from '../core/port-set.ts'
-import { applyProbe, type ProbeResult } from '../core/probe.ts'
+import { applyProbe, type ProbeResult } from '../core/probe/probe.ts'
 import { type RouteKey, routeKey } from '../core/problem.ts'
 import { type TrackedVerdict, trackVerdicts } from '../core/track.ts'
-import type { Observation } from './observer.ts'
 import type { PublicationView } from './publication.ts'
 import type { Round } from './reconcile.ts'
+import type { Observation } from './traefik/observer.ts'
 
 export type VerdictsOptions = {
   readonly round: () => Round | null

@@ -1,6 +1,6 @@
 /** `fairlead doctor`: checks this node, and says what to do about each finding. */
-import { diagnose, isHealthy } from '../core/doctor.ts'
-import { type Finding, LEVELS, type Level } from '../core/doctor-facts.ts'
+import { diagnose, isHealthy } from '../core/doctor/doctor.ts'
+import { type Finding, LEVELS, type Level } from '../core/doctor/facts.ts'
 import { defineCommand } from './command.ts'
 import { gatherFacts } from './gather-facts.ts'
 import { type ExitCode, type Io, type Paint, painter } from './io.ts'

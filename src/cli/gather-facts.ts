@@ -4,7 +4,7 @@ import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { join, resolve } from 'node:path'
 import { type AgentConfig, sourceFault } from '../agent/config.ts'
-import { createTraefikApi } from '../agent/traefik-api.ts'
+import { createTraefikApi } from '../agent/traefik/traefik-api.ts'
 import type {
   AgentFacts,
   ClockFacts,
@@ -12,7 +12,7 @@ import type {
   FileFacts,
   SecretFileFacts,
   TraefikFacts,
-} from '../core/doctor-facts.ts'
+} from '../core/doctor/facts.ts'
 import { type PortSet, parsePortSet } from '../core/port-set.ts'
 import { errorCode } from '../lib/errors.ts'
 import { readSecretFile } from '../lib/secret-file.ts'

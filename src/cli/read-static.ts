@@ -1,8 +1,8 @@
 /** Traefik's static file as `fairlead doctor` judges it. It is somebody else's file: whatever it does not say, or says otherwise, is null. */
 import { readFile, stat } from 'node:fs/promises'
 import { parse as parseYaml } from 'yaml'
-import { parseHold } from '../agent/hold.ts'
-import type { StaticFacts } from '../core/doctor-facts.ts'
+import { parseHold } from '../agent/provider/hold.ts'
+import type { StaticFacts } from '../core/doctor/facts.ts'
 import { isRecord } from '../core/refusal.ts'
 import { errorCode } from '../lib/errors.ts'
 import { CliError } from './io.ts'

@@ -1,5 +1,5 @@
 /** `fairlead up`: the agent and Traefik on this machine, to try it or to run a single node. */
-import { createStateDirectory, type StateDirectory, StateDirectoryError } from '../agent/state-directory.ts'
+import { createStateDirectory, type StateDirectory, StateDirectoryError } from '../agent/store/state-directory.ts'
 import { type PortSet, parsePortSet } from '../core/port-set.ts'
 import { SYSTEM_CLOCK } from '../lib/clock.ts'
 import { SecretFileError } from '../lib/errors.ts'

@@ -18,7 +18,7 @@ import {
   weight,
   wholeNumber,
 } from './fields.ts'
-import { probeField } from './probe-spec.ts'
+import { probeField } from './probe/spec.ts'
 
 const common = {
   id: idText,

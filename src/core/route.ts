@@ -1,6 +1,6 @@
 /** One route of the wire contract: its schema, what the rest of the code knows it as, and how TLS follows from its host name. */
 import type { z } from 'zod'
-import { chooseProbe, type ProbeSpec, probeWire } from './probe-spec.ts'
+import { chooseProbe, type ProbeSpec, probeWire } from './probe/spec.ts'
 import { type Problem, type Protocol, printable, printableAddress, printableId } from './problem.ts'
 import { isRecord, issueToRefusal, type RefusalAt } from './refusal.ts'
 import { httpHealthCheck, httpUpstream, httpWire, MAX_LIST, tcpHealthCheck, tcpWire, udpWire } from './route-wire.ts'

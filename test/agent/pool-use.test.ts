@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { poolEntryPoints, poolUse } from '../../src/agent/pool-use.ts'
+import { poolEntryPoints, poolUse } from '../../src/agent/metrics/pool-use.ts'
 import type { ObservedEntryPoint } from '../../src/core/observed.ts'
 import { compileLists, NODE, tcpRoute, udpRoute } from '../support/builders.ts'
 

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { ProviderStats } from '../../src/agent/provider.ts'
+import type { ProviderStats } from '../../src/agent/provider/provider.ts'
 import { createPublication, type Publication, type StoredBodies } from '../../src/agent/publication.ts'
 import { type StoredState, storedBodies } from '../../src/agent/reconcile.ts'
 import type { DynamicConfig } from '../../src/core/dynamic-config.ts'

@@ -10,8 +10,8 @@ import {
   type StoredState,
   storedBodies,
 } from '../../src/agent/reconcile.ts'
-import type { SaveResult } from '../../src/agent/snapshot-store.ts'
 import type { SourceReading, SourceStatus } from '../../src/agent/sources/source.ts'
+import type { SaveResult } from '../../src/agent/store/snapshot-store.ts'
 import type { Snapshot } from '../../src/core/payload.ts'
 import { NODE, tcpRoute, traefikWith, udpRoute, viewOf } from '../support/builders.ts'
 import { readingOf, statusOf } from '../support/readings.ts'

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createStateDirectory } from '../../src/agent/state-directory.ts'
+import { createStateDirectory } from '../../src/agent/store/state-directory.ts'
 import { atEnd } from '../support/at-end.ts'
 import { startProgram } from '../support/program.ts'
 import { tempFolder } from '../support/temp-folder.ts'

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { createSnapshotStore, type Failpoint } from '../../src/agent/snapshot-store.ts'
+import { createSnapshotStore, type Failpoint } from '../../src/agent/store/snapshot-store.ts'
 
 export type ChildState = { readonly revision: number; readonly body: string }
 

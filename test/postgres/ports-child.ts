@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs'
 import { pino } from 'pino'
 import { openDatabase } from '../../src/control/db/client.ts'
 import { parsePortSet } from '../../src/core/port-set.ts'
-import { makeScene, rulesOf } from '../control/port-scene.ts'
+import { makeScene, rulesOf } from '../control/ports/port-scene.ts'
 
 const [action = '', url = '', name = '', clients = '', range = ''] = process.argv.slice(2)
 const tell = (fact: unknown): void => void writeSync(1, `${JSON.stringify(fact)}\n`)

@@ -1,5 +1,5 @@
 /** What Traefik's API shows once it has applied a body, made from that body: for tests of what judges it. */
-import type { Observation } from '../../src/agent/observer.ts'
+import type { Observation } from '../../src/agent/traefik/observer.ts'
 import type { DynamicConfig } from '../../src/core/dynamic-config.ts'
 import { type ObservedRuntime, parseRawdata } from '../../src/core/observed.ts'
 import { makeSnapshot } from '../../src/core/payload.ts'

@@ -1,7 +1,7 @@
 /** Reads PromQL just far enough to know which metrics an expression names, and asks promtool for the rest. */
 import { spawnSync } from 'node:child_process'
 import { Registry } from 'prom-client'
-import { createMetrics } from '../../src/agent/metrics.ts'
+import { createMetrics } from '../../src/agent/metrics/metrics.ts'
 
 const KEYWORDS = new Set(['and', 'or', 'unless', 'bool', 'offset', 'inf', 'nan', 'atan2', 'start', 'end'])
 

@@ -1,6 +1,6 @@
 /** The real provider endpoint on a port of the kernel, stopped at the end of the test. */
 import { pino } from 'pino'
-import { createProvider, type Poll, type Provider, type ProviderOptions } from '../../src/agent/provider.ts'
+import { createProvider, type Poll, type Provider, type ProviderOptions } from '../../src/agent/provider/provider.ts'
 import { sha256 } from '../../src/core/hash.ts'
 import type { Snapshot } from '../../src/core/payload.ts'
 import { atEnd } from './at-end.ts'

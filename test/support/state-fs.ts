@@ -1,5 +1,5 @@
-import type { StateFile, StateFs } from '../../src/agent/state-fs.ts'
-import { realStateFs } from '../../src/agent/state-fs.ts'
+import type { StateFile, StateFs } from '../../src/agent/store/state-fs.ts'
+import { realStateFs } from '../../src/agent/store/state-fs.ts'
 
 export type FileCall = 'stat' | 'read' | 'write' | 'sync' | 'close'
 export type FolderCall = keyof StateFs
