@@ -133,15 +133,19 @@ export function createAgent(options: AgentOptions): Agent {
       publication.fetched(poll.hash, poll.at)
     }
 
-    const remembered = saved?.state.observed ?? null
+    /** Who the other providers are is known of the Traefik that runs, not of the one before it: it may have been given another. */
+    const remembered = saved?.state.observed == null ? null : { ...saved.state.observed, providers: null }
+    /** Infinity while nobody listens on the API. */
+    let listensSinceMs = Number.NEGATIVE_INFINITY
     let foreignBefore = remembered?.foreignRouters ?? []
     const seen = (): ObservedTraefik | null => {
       const observation = observer?.observation()
       const reading = observation?.reading ?? null
       if (observation === undefined || reading === null) return remembered
       const { version, entryPoints, runtime } = reading
+      const providers = reading.askedAtMs >= listensSinceMs ? reading.providers : null
       foreignBefore = foreignNow(runtime.foreignRouters, foreignBefore, observation.settled)
-      return { version, entryPoints, foreignRouters: foreignBefore }
+      return { version, entryPoints, foreignRouters: foreignBefore, providers }
     }
     const view = (everServed: ReadonlySet<string>): TraefikView => ({
       observed: seen(),
@@ -254,14 +258,17 @@ export function createAgent(options: AgentOptions): Agent {
 
     let knownTraefik = canonicalJson(remembered)
     let wasSettled = false
-    function onObserved(): void {
+    /** What depends on Traefik is compiled again: its entry points, its version, the routers of others, and whether these can be trusted. */
+    function lookAtWhatIsSeen(): void {
       const settled = observer?.observation().settled ?? false
       const traefik = canonicalJson(seen())
-      // What depends on Traefik is compiled again: its entry points, its version, the routers of others, and whether these can be trusted.
       // And while nothing is served yet, what it shows may be what is waited for.
       if (traefik !== knownTraefik || settled !== wasSettled || reconciler.round() === null) request()
       knownTraefik = traefik
       wasSettled = settled
+    }
+    function onObserved(): void {
+      lookAtWhatIsSeen()
       // Drift first: it is against what Traefik was seen to have before this look.
       judgeAgain()
       if (reconcileOne(verdicts.drift()) === 'send-again') publication.sendAgain()
@@ -278,10 +285,13 @@ export function createAgent(options: AgentOptions): Agent {
         url: config.traefik.api,
         logger,
         onGone: () => {
+          listensSinceMs = Number.POSITIVE_INFINITY
+          lookAtWhatIsSeen()
           provider.pauseHolding(STOPPING_MS)
           observer?.kick()
         },
         onBack: () => {
+          listensSinceMs = performance.now()
           provider.pauseHolding(0)
           observer?.kick()
         },

@@ -45,7 +45,7 @@ function assumedTraefik(config: AgentConfig, version: string | null): ObservedTr
       .filter(name => !declared.some(entryPoint => entryPoint.name === name))
       .map(name => ({ name, protocol: 'tcp' as const, port: 0, address: '' })),
   ]
-  return { version: version ?? NEWEST_SUPPORTED, entryPoints, foreignRouters: [] }
+  return { version: version ?? NEWEST_SUPPORTED, entryPoints, foreignRouters: [], providers: null }
 }
 
 const expiredProblem = ({ route, origin }: Candidate): Problem => ({

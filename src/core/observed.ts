@@ -33,6 +33,8 @@ export type ObservedTraefik = {
   readonly version: string | null
   readonly entryPoints: readonly ObservedEntryPoint[]
   readonly foreignRouters: readonly ForeignRouter[]
+  /** Names of the providers that the Traefik which runs now was started with, such as `File`, `HTTP`; null while that is not known. */
+  readonly providers: readonly string[] | null
 }
 
 export type ObservedStatus = 'enabled' | 'warning' | 'disabled'
@@ -86,6 +88,13 @@ export function parseTraefikVersion(
 ): { readonly version: string; readonly startedAt: string | null } | null {
   if (!isRecord(raw) || typeof raw.Version !== 'string') return null
   return { version: raw.Version, startedAt: text(raw.startDate) }
+}
+
+/** The providers in `/api/overview`; null when it does not tell. */
+export function parseProviders(raw: unknown): readonly string[] | null {
+  if (!isRecord(raw) || !Array.isArray(raw.providers)) return null
+  const names: readonly unknown[] = raw.providers
+  return names.every(name => typeof name === 'string') ? names.toSorted() : null
 }
 
 /** Entry points whose address cannot be read (a socket handed over by systemd without one) are left out. */

@@ -292,6 +292,7 @@ const observed: fc.Arbitrary<ObservedTraefik> = fc.record({
     { weight: 1, arbitrary: fc.subarray([...ENTRY_POINTS], { minLength: 10 }) },
   ),
   foreignRouters: fc.array(foreignRouter, { maxLength: 2 }),
+  providers: fc.constantFrom(null, ['HTTP'], ['File', 'HTTP']),
 })
 
 export const view: fc.Arbitrary<TraefikView> = fc.record({

@@ -90,6 +90,7 @@ export const traefikWith = (change: Partial<ObservedTraefik> = {}): ObservedTrae
   version: '3.7.15',
   entryPoints: ENTRY_POINTS,
   foreignRouters: [],
+  providers: null,
   ...change,
 })
 

@@ -51,7 +51,7 @@ export const observationOf = (
   const { version = '3.7.15', startedAt = '2026-11-23T10:00:00Z', ...rest } = change
   const askedAtMs = performance.now()
   return {
-    reading: { version, startedAt, entryPoints: ENTRY_POINTS, runtime, askedAtMs },
+    reading: { version, startedAt, entryPoints: ENTRY_POINTS, providers: ['HTTP'], runtime, askedAtMs },
     readAt: Date.now(),
     fault: null,
     settled: true,

@@ -38,6 +38,7 @@ const OBSERVATION: Observation = {
     version: '3.7.15',
     startedAt: new Date(NOW - 86_400_000).toISOString(),
     entryPoints: ENTRY_POINTS,
+    providers: ['HTTP'],
     askedAtMs: 0,
     runtime: { foreignRouters: [], routers: [], services: [], beacons: [] },
   },

@@ -78,6 +78,7 @@ const observedOf = (traefik: TestTraefik, version: string): ObservedTraefik => (
   version,
   entryPoints: traefik.entryPoints.map(entryPoint => ({ ...entryPoint, address: `127.0.0.1:${entryPoint.port}` })),
   foreignRouters: [],
+  providers: null,
 })
 
 function compileSample(

@@ -1,5 +1,5 @@
 /**
- * Reads Traefik's API: who it is, what it has open, what became of our configuration.
+ * Reads Traefik's API: who it is, what it was started with, what became of our configuration.
  *
  * It is a neighbour that may be absent, slow, secured or somebody else: every fault is a value, every answer has a deadline and a size,
  * and nothing here is on the way of serving.
@@ -9,6 +9,7 @@ import {
   type ObservedEntryPoint,
   type ObservedRuntime,
   parseEntryPoints,
+  parseProviders,
   parseRawdata,
   parseTraefikVersion,
 } from '../../core/observed.ts'
@@ -25,6 +26,8 @@ export type TraefikReading = {
   /** When this Traefik started, as it writes it; null when it does not say. A change means a restart. */
   readonly startedAt: string | null
   readonly entryPoints: readonly ObservedEntryPoint[]
+  /** Null when it does not say. */
+  readonly providers: readonly string[] | null
   readonly runtime: ObservedRuntime
   /** When the runtime was asked for, by the clock that never jumps: what it shows is not older. */
   readonly askedAtMs: number
@@ -131,14 +134,25 @@ export function createTraefikApi({ url, timeoutMs = 5_000, maxBytes = MAX_BYTES 
     }
   }
 
+  /** What a process was started with stays as it is while it runs, so it is asked once. A Traefik that does not tell its start is asked each time. */
+  let known: (Awaited<ReturnType<typeof readStatic>> & { readonly process: string }) | null = null
+
+  async function readStatic(signal: AbortSignal): Promise<Pick<TraefikReading, 'entryPoints' | 'providers'>> {
+    const entryPoints = await getParsed(ENTRY_POINTS_PATH, parseEntryPoints, signal)
+    const overview = await asResult(() => getJson('/api/overview', signal))
+    return { entryPoints, providers: overview.ok ? parseProviders(overview.value) : null }
+  }
+
   return {
     read: signal =>
       asResult(async () => {
         const { version, startedAt } = await getParsed('/api/version', parseTraefikVersion, signal)
-        const entryPoints = await getParsed(ENTRY_POINTS_PATH, parseEntryPoints, signal)
+        const process = `${version} ${startedAt}`
+        const { entryPoints, providers } = known?.process === process ? known : await readStatic(signal)
+        known = startedAt === null || providers === null ? null : { process, entryPoints, providers }
         const askedAtMs = performance.now()
         const runtime = await getParsed('/api/rawdata', parseRawdata, signal)
-        return { version, startedAt, entryPoints, runtime, askedAtMs }
+        return { version, startedAt, entryPoints, providers, runtime, askedAtMs }
       }),
     hasBeacon: (hash, signal) =>
       asResult(async () => {

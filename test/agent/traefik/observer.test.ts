@@ -46,6 +46,7 @@ function scriptedApi() {
           version: says.version,
           startedAt: says.startedAt,
           entryPoints: ENTRY_POINTS,
+          providers: ['HTTP'],
           runtime: { ...NO_RUNTIME, beacons: [...says.beacons] },
           askedAtMs: performance.now(),
         }),

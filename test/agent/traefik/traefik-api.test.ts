@@ -17,6 +17,7 @@ const GOOD: Readonly<Record<string, unknown>> = {
     { name: 'tcp-10001', address: ':10001' },
     { name: 'udp-11000', address: ':11000/udp' },
   ],
+  '/api/overview': { providers: ['HTTP', 'File'], features: {} },
   '/api/rawdata': RAWDATA,
 }
 
@@ -70,13 +71,42 @@ describe('reading Traefik', () => {
           { name: 'tcp-10001', address: ':10001', port: 10001, protocol: 'tcp' },
           { name: 'udp-11000', address: ':11000/udp', port: 11000, protocol: 'udp' },
         ],
+        providers: ['File', 'HTTP'],
         runtime: runtimeOf(RAWDATA),
         askedAtMs: expect.any(Number),
       },
     })
     if (result.ok) expect(result.value.askedAtMs).toBeGreaterThanOrEqual(before)
     // Without a page size Traefik shows a hundred entry points.
-    expect(paths()).toEqual(['/api/version', '/api/entrypoints?per_page=65535', '/api/rawdata'])
+    expect(paths()).toEqual(['/api/version', '/api/entrypoints?per_page=65535', '/api/overview', '/api/rawdata'])
+  })
+
+  test('what a process was started with is asked once', async () => {
+    const { api, paths } = await apiWith()
+    const [first, second] = [await api.read(never), await api.read(never)]
+    expect(first.ok && second.ok && second.value).toEqual(first.ok && { ...first.value, askedAtMs: expect.any(Number) })
+    expect(paths().slice(4)).toEqual(['/api/version', '/api/rawdata'])
+  })
+
+  test('another start of Traefik is asked for all of it again', async () => {
+    let startDate = '2026-11-23T10:00:00Z'
+    const { api, paths } = await apiWith({
+      '/api/version': socket => void socket.write(jsonResponse({ Version: '3.7.15', startDate })),
+    })
+    await api.read(never)
+    startDate = '2026-11-23T11:00:00Z'
+    await api.read(never)
+    expect(paths().filter(path => path === '/api/overview')).toHaveLength(2)
+  })
+
+  test.each<[string, Answer]>([
+    ['is refused', bytes(response(404))],
+    ['has another form', json({ providers: 'HTTP' })],
+  ])('an overview that %s leaves the providers unknown', async (_case, overview) => {
+    const { api, paths } = await apiWith({ '/api/overview': overview })
+    const [first] = [await api.read(never), await api.read(never)]
+    expect(first).toMatchObject({ ok: true, value: { providers: null } })
+    expect(paths().filter(path => path === '/api/overview')).toHaveLength(2)
   })
 
   const cut = JSON.stringify(RAWDATA).slice(0, 200)
