@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm'
 import { bigint, check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { createdAt, moment, version } from './columns.ts'
+import { servicePorts } from './schema.ts'
 
 export const nodes = pgTable(
   'nodes',
@@ -60,8 +61,17 @@ export const nodeStatus = pgTable('node_status', {
     .references(() => nodes.id, { onDelete: 'cascade' }),
   reportSeq: bigint('report_seq', { mode: 'number' }).notNull(),
   reportedAt: moment('reported_at').notNull(),
-  /** The StatusReport without its verdicts. */
+  /** The StatusReport without what has columns of its own. */
   report: jsonb('report').$type<unknown>().notNull(),
+  /** The state of which the verdicts speak; null when it has no number. */
+  toldEpoch: integer('told_epoch'),
+  toldRevision: bigint('told_revision', { mode: 'number' }),
+  /** Verdicts that are not live and have not been told yet: above 0, a route without a row may be one of them. */
+  untold: integer('untold').notNull().default(0),
+  /** `[{ name, address, protocol }]`, by the last report that named them; null: not known. Large, so written only when it changes. */
+  entryPoints: jsonb('entry_points').$type<unknown>(),
+  /** By route id; what is left out has none. */
+  openConnections: jsonb('open_connections').$type<Readonly<Record<string, number>>>().notNull().default({}),
 })
 
 /** Verdicts of routes that are not live on a node. A route without a row here, in a state that the node has applied, is live. */
@@ -84,5 +94,50 @@ export const nodeVerdicts = pgTable(
     primaryKey({ columns: [table.nodeId, table.protocol, table.routeId] }),
     index('node_verdicts_route_index').on(table.protocol, table.routeId),
     check('node_verdicts_verdict_check', sql`${table.verdict} <> 'live'`),
+  ],
+)
+
+/** What became of routes over time: a row for each change of a verdict on a node. The routes may be gone; jobs take out what is old. */
+export const verdictHistory = pgTable(
+  'verdict_history',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+    nodeId: text('node_id')
+      .notNull()
+      .references(() => nodes.id, { onDelete: 'cascade' }),
+    routeId: text('route_id').notNull(),
+    projectId: text('project_id').notNull(),
+    /** Also `live`, and `gone`. */
+    verdict: text('verdict').notNull(),
+    reason: text('reason').notNull(),
+    message: text('message').notNull(),
+    revision: bigint('revision', { mode: 'number' }),
+    /** When the node saw it, by our clock. */
+    at: moment('at').notNull(),
+    recordedAt: moment('recorded_at').notNull().defaultNow(),
+    /** By stage. */
+    timingsMs: jsonb('timings_ms').$type<Readonly<Record<string, number>>>().notNull().default({}),
+  },
+  table => [
+    index('verdict_history_route_index').on(table.routeId, table.nodeId, table.id),
+    index('verdict_history_recorded_at_index').on(table.recordedAt),
+  ],
+)
+
+/** Wishes of persons to have a route probed now. They ride in the nodes' expected state until they expire; jobs take them out. */
+export const probeRequests = pgTable(
+  'probe_requests',
+  {
+    /** `req_...`: comes back with the answer. */
+    id: text('id').primaryKey(),
+    routeId: text('route_id')
+      .notNull()
+      .references(() => servicePorts.id, { onDelete: 'cascade' }),
+    createdAt: createdAt(),
+    expiresAt: moment('expires_at').notNull(),
+  },
+  table => [
+    index('probe_requests_expires_at_index').on(table.expiresAt),
+    index('probe_requests_route_index').on(table.routeId),
   ],
 )

@@ -93,6 +93,9 @@ export const servicePorts = pgTable(
     expiresAt: moment('expires_at'),
     /** Decides between two claims of one place, on every node alike. */
     claimedAt: moment('claimed_at').notNull().defaultNow(),
+    /** The revision in which the nodes were last told something else of this route, and when. Written by triggers, never by hand. */
+    routeRevision: bigint('route_revision', { mode: 'number' }).notNull().default(0),
+    routeChangedAt: moment('route_changed_at').notNull().defaultNow(),
     version: version(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
