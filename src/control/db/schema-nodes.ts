@@ -141,16 +141,3 @@ export const probeRequests = pgTable(
     index('probe_requests_route_index').on(table.routeId),
   ],
 )
-
-/** Somebody wants to have a route probed now, on every node. In the nodes' documents for half a minute, gone soon after. */
-export const probeRequests = pgTable(
-  'probe_requests',
-  {
-    /** By which the answers in the verdicts' chains are told from others. */
-    id: text('id').primaryKey(),
-    protocol: text('protocol', { enum: ['http', 'tcp', 'udp'] }).notNull(),
-    routeId: text('route_id').notNull(),
-    createdAt: createdAt(),
-  },
-  table => [index('probe_requests_created_at_index').on(table.createdAt)],
-)
