@@ -1,11 +1,11 @@
 /** Nodes on the wire: how they are, how far they are, and what they lack. */
 import { z } from 'zod'
-import { protocolSchema, verdictCountsSchema } from './verdict.ts'
+import { protocolSchema, VerdictCounts } from './verdict.ts'
 
 const time = z.iso.datetime()
 const revision = z.union([z.int(), z.string()]).nullable()
 
-export const missingEntryPointSchema = z
+export const MissingEntryPoint = z
   .object({
     name: z.string().meta({ example: 'tcp-10042' }),
     protocol: z.enum(['tcp', 'udp']),
@@ -16,9 +16,9 @@ export const missingEntryPointSchema = z
     routeIds: z.array(z.string()),
   })
   .meta({ id: 'MissingEntryPoint' })
-export type MissingEntryPoint = z.infer<typeof missingEntryPointSchema>
+export type MissingEntryPoint = z.infer<typeof MissingEntryPoint>
 
-export const heldStateSchema = z
+export const HeldState = z
   .object({
     hash: z.string(),
     /** Routes that would go, as the node names them: `tcp/ID`. At most 500. */
@@ -27,9 +27,9 @@ export const heldStateSchema = z
     accepted: z.boolean(),
   })
   .meta({ id: 'HeldState', description: 'A state whose removals the guard of the node holds back.' })
-export type HeldState = z.infer<typeof heldStateSchema>
+export type HeldState = z.infer<typeof HeldState>
 
-export const nodeSchema = z
+export const Node = z
   .object({
     id: z.string(),
     name: z.string(),
@@ -61,54 +61,52 @@ export const nodeSchema = z
       })
       .nullable(),
     /** Its routes by verdict; all `unknown` while it is silent. */
-    counts: verdictCountsSchema,
+    counts: VerdictCounts,
     drift: z
       .object({ missing: z.int(), extra: z.int(), different: z.int(), disabled: z.int() })
       .nullable()
       .meta({ description: 'By the last report; null before the first.' }),
-    held: heldStateSchema.nullable(),
+    held: HeldState.nullable(),
     /** Null: not known, since no report has named its entry points. */
-    missingEntryPoints: z.array(missingEntryPointSchema).nullable(),
+    missingEntryPoints: z.array(MissingEntryPoint).nullable(),
     /** Over all routes, by the last report: what a restart of Traefik would cut. */
     openConnections: z.int(),
   })
   .meta({ id: 'Node' })
-export type Node = z.infer<typeof nodeSchema>
+export type Node = z.infer<typeof Node>
 
-export const nodePageSchema = z
-  .object({ items: z.array(nodeSchema), nextCursor: z.string().nullable() })
-  .meta({ id: 'NodePage' })
-export type NodePage = z.infer<typeof nodePageSchema>
+export const NodePage = z.object({ items: z.array(Node), nextCursor: z.string().nullable() }).meta({ id: 'NodePage' })
+export type NodePage = z.infer<typeof NodePage>
 
-export const nodePatchSchema = z
+export const NodePatch = z
   .strictObject({
     name: z
       .string()
       .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, '1 to 63 letters, digits, dots, hyphens, underscores'),
   })
   .meta({ id: 'NodePatch' })
-export type NodePatch = z.infer<typeof nodePatchSchema>
+export type NodePatch = z.infer<typeof NodePatch>
 
-export const acceptHeldSchema = z
+export const AcceptHeld = z
   .strictObject({ hash: z.string().min(1).max(200).meta({ description: '`held.hash` of the node, as it was shown.' }) })
   .meta({ id: 'AcceptHeld' })
-export type AcceptHeld = z.infer<typeof acceptHeldSchema>
+export type AcceptHeld = z.infer<typeof AcceptHeld>
 
-export const retireNodeSchema = z
+export const RetireNode = z
   .strictObject({
     /** The name of the node once more: what it serves it may serve on, and numbers that rested for it become free. */
     confirm: z.string(),
   })
   .meta({ id: 'RetireNode' })
-export type RetireNode = z.infer<typeof retireNodeSchema>
+export type RetireNode = z.infer<typeof RetireNode>
 
 /** What a retirement risks, told before (409 without `confirm`) and after. */
-export const retirementSchema = z
+export const Retirement = z
   .object({
-    node: nodeSchema,
+    node: Node,
     risks: z.array(z.string()),
     /** Numbers that rested for this node alone and may now be handed out. */
     freedPorts: z.array(z.object({ protocol: protocolSchema, port: z.int(), host: z.string() })),
   })
   .meta({ id: 'Retirement' })
-export type Retirement = z.infer<typeof retirementSchema>
+export type Retirement = z.infer<typeof Retirement>

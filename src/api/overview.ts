@@ -1,10 +1,10 @@
 /** The first page of the console in one answer. */
 import { z } from 'zod'
-import { reasonSchema, routeVerdictSchema, verdictCountsSchema } from './verdict.ts'
+import { reasonSchema, routeVerdictSchema, VerdictCounts } from './verdict.ts'
 
 const time = z.iso.datetime()
 
-export const attentionSchema = z
+export const Attention = z
   .object({
     kind: z.enum(['route', 'node']),
     /** A node with a held state is `held`, one that lacks entry points `waiting`, a silent or lost one `unknown`. */
@@ -22,14 +22,14 @@ export const attentionSchema = z
     nodes: z.int(),
   })
   .meta({ id: 'Attention' })
-export type Attention = z.infer<typeof attentionSchema>
+export type Attention = z.infer<typeof Attention>
 
-export const overviewSchema = z
+export const Overview = z
   .object({
     at: time,
     epoch: z.int(),
     revision: z.int(),
-    routes: z.object({ total: z.int(), byVerdict: verdictCountsSchema }),
+    routes: z.object({ total: z.int(), byVerdict: VerdictCounts }),
     nodes: z.object({
       total: z.int(),
       reporting: z.int(),
@@ -59,7 +59,7 @@ export const overviewSchema = z
       }),
     ),
     /** Worst first; `attentionTotal` counts those that are left out, too. */
-    attention: z.array(attentionSchema),
+    attention: z.array(Attention),
     attentionTotal: z.int(),
     /** When a route last stopped being live, as far as that is kept. */
     lastTroubleAt: time.nullable(),
@@ -79,4 +79,4 @@ export const overviewSchema = z
     ),
   })
   .meta({ id: 'Overview' })
-export type Overview = z.infer<typeof overviewSchema>
+export type Overview = z.infer<typeof Overview>

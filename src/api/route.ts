@@ -6,12 +6,12 @@ import { protocolSchema, reasonSchema, routeVerdictSchema } from './verdict.ts'
 const time = z.iso.datetime()
 
 /** The verdict of one node, without how it came to be. */
-export const routeOnNodeSummarySchema = z
+export const RouteOnNodeSummary = z
   .object({ nodeId: z.string(), verdict: routeVerdictSchema, reason: reasonSchema, since: time.nullable() })
   .meta({ id: 'RouteOnNodeSummary' })
-export type RouteOnNodeSummary = z.infer<typeof routeOnNodeSummarySchema>
+export type RouteOnNodeSummary = z.infer<typeof RouteOnNodeSummary>
 
-export const routeRowSchema = z
+export const RouteRow = z
   .object({
     id: z.string(),
     serviceId: z.string(),
@@ -27,10 +27,10 @@ export const routeRowSchema = z
     /** Of the worst verdict; null for `live`, which no row is kept of. */
     since: time.nullable(),
     /** Nodes on which it is not live. */
-    notLive: z.array(routeOnNodeSummarySchema),
+    notLive: z.array(RouteOnNodeSummary),
   })
   .meta({ id: 'RouteRow', description: 'With `fields=`, only the named ones and `id`.' })
-export type RouteRow = z.infer<typeof routeRowSchema>
+export type RouteRow = z.infer<typeof RouteRow>
 
 export const ROUTE_ROW_FIELDS = [
   'id',
@@ -45,20 +45,20 @@ export const ROUTE_ROW_FIELDS = [
   'notLive',
 ] as const satisfies readonly (keyof RouteRow)[]
 
-export const slimRouteRowSchema = routeRowSchema.partial().required({ id: true }).meta({ id: 'SlimRouteRow' })
-export type SlimRouteRow = z.infer<typeof slimRouteRowSchema>
+export const SlimRouteRow = RouteRow.partial().required({ id: true }).meta({ id: 'SlimRouteRow' })
+export type SlimRouteRow = z.infer<typeof SlimRouteRow>
 
-export const routePageSchema = z
+export const RoutePage = z
   .object({
-    items: z.array(slimRouteRowSchema),
+    items: z.array(SlimRouteRow),
     nextCursor: z.string().nullable(),
     /** All that the filters leave, on every page. */
     total: z.int(),
   })
   .meta({ id: 'RoutePage' })
-export type RoutePage = z.infer<typeof routePageSchema>
+export type RoutePage = z.infer<typeof RoutePage>
 
-export const routeStepSchema = z
+export const RouteStep = z
   .object({
     step: z.enum(STEPS),
     /** Null: not known, or not tried. */
@@ -69,9 +69,9 @@ export const routeStepSchema = z
     requestId: z.string().optional(),
   })
   .meta({ id: 'RouteStep' })
-export type RouteStep = z.infer<typeof routeStepSchema>
+export type RouteStep = z.infer<typeof RouteStep>
 
-export const routeConfigurationSchema = z
+export const RouteConfiguration = z
   .object({
     /** `served`: the node says that Traefik gets this. `compiled`: made here, with the same code, of what is expected. */
     origin: z.enum(['served', 'compiled']),
@@ -79,9 +79,9 @@ export const routeConfigurationSchema = z
     services: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'RouteConfiguration' })
-export type RouteConfiguration = z.infer<typeof routeConfigurationSchema>
+export type RouteConfiguration = z.infer<typeof RouteConfiguration>
 
-export const routeOnNodeSchema = z
+export const RouteOnNode = z
   .object({
     nodeId: z.string(),
     nodeName: z.string(),
@@ -98,31 +98,30 @@ export const routeOnNodeSchema = z
     since: time.nullable(),
     /** Of the state of which the verdict speaks. */
     revision: z.union([z.int(), z.string()]).nullable(),
-    chain: z.array(routeStepSchema),
+    chain: z.array(RouteStep),
     /** The first link that is broken; null when none is known to be. */
     brokenAt: z.enum(STEPS).nullable(),
     /** By stage; `savedToLive` is that from the transaction that saved the change until the node saw it live. Empty when nobody measured. */
     timingsMs: z.record(z.string(), z.number()),
     /** Null: not known. */
     openConnections: z.int().nullable(),
-    configuration: routeConfigurationSchema.nullable(),
+    configuration: RouteConfiguration.nullable(),
   })
   .meta({ id: 'RouteOnNode' })
-export type RouteOnNode = z.infer<typeof routeOnNodeSchema>
+export type RouteOnNode = z.infer<typeof RouteOnNode>
 
-export const routeSchema = routeRowSchema
-  .omit({ notLive: true })
+export const Route = RouteRow.omit({ notLive: true })
   .extend({
     /** The revision in which it last changed. */
     revision: z.int(),
     savedAt: time,
     preset: z.string().nullable(),
-    nodes: z.array(routeOnNodeSchema),
+    nodes: z.array(RouteOnNode),
   })
   .meta({ id: 'Route' })
-export type Route = z.infer<typeof routeSchema>
+export type Route = z.infer<typeof Route>
 
-export const verdictChangeSchema = z
+export const VerdictChange = z
   .object({
     id: z.string(),
     nodeId: z.string(),
@@ -136,14 +135,14 @@ export const verdictChangeSchema = z
     timingsMs: z.record(z.string(), z.number()),
   })
   .meta({ id: 'VerdictChange' })
-export type VerdictChange = z.infer<typeof verdictChangeSchema>
+export type VerdictChange = z.infer<typeof VerdictChange>
 
-export const verdictHistorySchema = z
-  .object({ items: z.array(verdictChangeSchema), nextCursor: z.string().nullable() })
+export const VerdictHistory = z
+  .object({ items: z.array(VerdictChange), nextCursor: z.string().nullable() })
   .meta({ id: 'VerdictHistory', description: 'Newest first; what is older than the settings keep is gone.' })
-export type VerdictHistory = z.infer<typeof verdictHistorySchema>
+export type VerdictHistory = z.infer<typeof VerdictHistory>
 
-export const probeRequestSchema = z
+export const ProbeRequest = z
   .object({
     /** Comes back on the `probed` link of each node. */
     requestId: z.string(),
@@ -153,4 +152,4 @@ export const probeRequestSchema = z
     expiresAt: time,
   })
   .meta({ id: 'ProbeRequest' })
-export type ProbeRequest = z.infer<typeof probeRequestSchema>
+export type ProbeRequest = z.infer<typeof ProbeRequest>

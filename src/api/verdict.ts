@@ -82,7 +82,7 @@ export const reasonOf = (code: string): OwnReason | null => (isReason(code) ? RO
 export const protocolSchema = z.enum(['http', 'tcp', 'udp']).meta({ id: 'Protocol' })
 
 /** How many by verdict. Every word is there. */
-export const verdictCountsSchema = z
+export const VerdictCounts = z
   .object({
     live: z.int(),
     pending: z.int(),
@@ -95,4 +95,4 @@ export const verdictCountsSchema = z
     unknown: z.int(),
   })
   .meta({ id: 'VerdictCounts' })
-export type VerdictCounts = z.infer<typeof verdictCountsSchema>
+export type VerdictCounts = z.infer<typeof VerdictCounts>
