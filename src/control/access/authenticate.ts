@@ -1,0 +1,37 @@
+/** From what a request carries to who asks. Every request asks the database: a revoked token is refused at once, by every process. */
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { apiTokens } from '../db/schema-access.ts'
+import type { ControlDeps } from '../deps.ts'
+import { type Actor, SYSTEM_ADMIN, withIncluded } from './actor.ts'
+import { hashSecret, isApiToken, sameHash } from './secret.ts'
+
+/** An actor, and when it was last seen with this credential. */
+export type Recognized = { readonly actor: Actor; readonly lastUsedAt: Date | null }
+
+/** Who sent this bearer token; null when nobody did who may. */
+export async function recognizeToken(
+  { database, adminTokenHash }: Pick<ControlDeps, 'database' | 'adminTokenHash'>,
+  token: string,
+): Promise<Recognized | null> {
+  const hash = hashSecret(token)
+  if (adminTokenHash !== null && sameHash(hash, adminTokenHash)) return { actor: SYSTEM_ADMIN, lastUsedAt: null }
+  if (!isApiToken(token)) return null
+  // The index finds a hash, not a token: how long that takes tells nothing of any token.
+  const [row] = await database.transaction(
+    tx =>
+      tx
+        .select()
+        .from(apiTokens)
+        .where(
+          and(
+            eq(apiTokens.tokenHash, hash),
+            isNull(apiTokens.revokedAt),
+            or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, sql`now()`)),
+          ),
+        ),
+    { readOnly: true },
+  )
+  if (row === undefined || !sameHash(row.tokenHash, hash)) return null
+  const { id, name, scopes, projectId, lastUsedAt } = row
+  return { actor: { kind: 'token', id, name, scopes: withIncluded(scopes), projectId }, lastUsedAt }
+}
