@@ -40,6 +40,11 @@ const ownReasons = {
     meaning: 'The node has not told yet what became of each of its routes.',
     remedy: 'It goes on telling by itself. Nothing to do.',
   },
+  NODE_AHEAD: {
+    verdict: 'pending',
+    meaning: 'The node has a later revision than this control plane knows, so what it says is of another past.',
+    remedy: 'If the database was restored from a backup, run fairlead control raise-epoch.',
+  },
   NO_NODES: {
     verdict: 'pending',
     meaning: 'There is no node that could serve the route.',
