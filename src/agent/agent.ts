@@ -33,6 +33,7 @@ import { createReconciler, type StoredState, storedBodies } from './reconcile.ts
 import { createReporting, type Reporting } from './reports/reporting.ts'
 import { type ControlPlaneAccess, createSources } from './sources/sources.ts'
 import { createCrashMarker } from './store/crash-marker.ts'
+import { createDefaultCertificate } from './store/default-certificate.ts'
 import type { Failpoint } from './store/snapshot-store.ts'
 import { createSnapshotStore } from './store/snapshot-store.ts'
 import { createObserver, type Observer } from './traefik/observer.ts'
@@ -202,10 +203,20 @@ export function createAgent(options: AgentOptions): Agent {
       guards,
       publication,
       view,
-      node: () => nodeSettings(bound, { ownAddresses: options.ownAddresses(), observed: seen() }),
+      node: () =>
+        nodeSettings(bound, {
+          ownAddresses: options.ownAddresses(),
+          observed: seen(),
+          ownCertificate: ownCertificate?.current() ?? null,
+        }),
       standing: () => {
         if (observer === null) return null
         const { reading, fault } = observer.observation()
+    const ownCertificate =
+      config.tls.defaultCertificate === 'off'
+        ? null
+        : createDefaultCertificate({ directory: config.state.directory, logger, now: clock.now, onRenewed: request })
+    if (ownCertificate !== null) lifecycle.onStop('default certificate', () => ownCertificate.stop())
         // Nobody listens, so nobody has routes; one that listens and is late may have them all.
         if (reading === null) return fault === null || fault.kind === 'timeout' ? 'unknown' : null
         return reading.runtime.routers.map(({ name }) => name).filter(name => !name.startsWith('tombstone_'))
@@ -448,7 +459,7 @@ export function createAgent(options: AgentOptions): Agent {
     const looking = observer
     if (looking !== null) lifecycle.onStop('observer', () => looking.stop())
     lifecycle.onStop('probes', () => probing.stop())
-    const firstAttempts = Promise.all([looking?.start(), sources.start()])
+    const firstAttempts = Promise.all([looking?.start(), sources.start(), ownCertificate?.start()])
     // A control plane that accepts and never answers must not keep the rest waiting.
     await Promise.race([firstAttempts, clock.sleep(FIRST_ATTEMPTS_MS, lifecycle.signal)])
     begun = true

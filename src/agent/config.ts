@@ -7,6 +7,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { DEFAULT_CERTIFICATE_MODES, type DefaultCertificateMode } from '../core/default-certificate.ts'
 import { type PortSet, parsePortSet } from '../core/port-set.ts'
 import { type Network, parseNetwork } from '../core/upstream.ts'
 import {
@@ -72,6 +73,7 @@ export type AgentConfig = {
     readonly redirectFrom: string | null
     readonly certResolver: string | null
   }
+  readonly tls: { readonly defaultCertificate: DefaultCertificateMode }
   readonly policy: PolicyConfig
   readonly log: { readonly level: LogLevel }
 }
@@ -155,6 +157,7 @@ const schema = z.object({
       certResolver: nullable(resolver).prefault(null),
     })
     .prefault({}),
+  tls: z.object({ defaultCertificate: setting(readOneOf(DEFAULT_CERTIFICATE_MODES)).prefault('auto') }).prefault({}),
   policy: z
     .object({
       allowUpstreams: networks(),
@@ -220,7 +223,7 @@ export type AgentConfigResult =
 export function parseAgentConfig(input: AgentConfigInput): AgentConfigResult {
   const parsed = parseSettings({ schema, ...input })
   if (!parsed.ok) return parsed
-  const { node, state, sources, provider, admin, traefik, ports, http, policy, log } = parsed.value
+  const { node, state, sources, provider, admin, traefik, ports, http, tls, policy, log } = parsed.value
   const { pollInterval, identityFile, ...controlPlane } = sources.controlPlane ?? {
     pollInterval: 0,
     identityFile: undefined,
@@ -245,6 +248,7 @@ export function parseAgentConfig(input: AgentConfigInput): AgentConfigResult {
     traefik,
     ports,
     http,
+    tls,
     policy: { ...policy, guard: { ...guard, settleMs: settle } },
     log,
   }

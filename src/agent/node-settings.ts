@@ -1,5 +1,6 @@
 /** The settings of a node as the core wants them, together with what is known of the machine and of its Traefik. */
 import type { NodeSettings } from '../core/admit.ts'
+import { type DefaultCertificate, mayBeDefault } from '../core/default-certificate.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { AgentConfig } from './config.ts'
 
@@ -8,6 +9,8 @@ export type Machine = {
   readonly ownAddresses: readonly string[]
   /** What Traefik's API showed, now or in the run before; null when nobody knows. */
   readonly observed: ObservedTraefik | null
+  /** Of this node; null while there is none. */
+  readonly ownCertificate: DefaultCertificate | null
 }
 
 const HTTPS_PORT = 443
@@ -41,8 +44,8 @@ function redirectPort(config: AgentConfig, observed: ObservedTraefik | null): nu
   return target === undefined || target.port === HTTPS_PORT ? null : target.port
 }
 
-export function nodeSettings(config: AgentConfig, { ownAddresses, observed }: Machine): NodeSettings {
-  const { policy, http, ports, provider } = config
+export function nodeSettings(config: AgentConfig, { ownAddresses, observed, ownCertificate }: Machine): NodeSettings {
+  const { policy, http, ports, provider, tls } = config
   return {
     ports,
     http: { ...http, redirectPort: redirectPort(config, observed) },
@@ -55,5 +58,6 @@ export function nodeSettings(config: AgentConfig, { ownAddresses, observed }: Ma
       ownPorts: ownPorts(config, observed),
     },
     certificates: provider.tokenFile !== null,
+    defaultCertificate: mayBeDefault(tls.defaultCertificate, observed?.providers) ? ownCertificate : null,
   }
 }

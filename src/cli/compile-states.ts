@@ -70,7 +70,7 @@ export function compileStates(documents: readonly StateDocument[], options: Comp
   const observed = assumedTraefik(config, version)
   const compiled = compile({
     candidates: merged.candidates,
-    node: nodeSettings(config, { ownAddresses, observed }),
+    node: nodeSettings(config, { ownAddresses, observed, ownCertificate: null }),
     view: { observed, tombstones: 'everywhere' },
     certificates: documents.flatMap(({ state }) => state.certificates),
     challengeUrl: documents.map(({ state }) => state.challengeUrl).find(url => url !== null) ?? null,

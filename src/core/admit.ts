@@ -1,4 +1,5 @@
 /** What only this node can judge of a route that is well formed: its ports, its upstream policy, the entry points that it shares with HTTP. */
+import type { DefaultCertificate } from './default-certificate.ts'
 import type { PortSet } from './port-set.ts'
 import { type Problem, printable, printableId } from './problem.ts'
 import type { Route, TcpRoute, UdpRoute } from './route.ts'
@@ -29,6 +30,8 @@ export type NodeSettings = {
   readonly policy: UpstreamPolicy
   /** Certificates with their keys are handed out: the provider endpoint has a token. */
   readonly certificates: boolean
+  /** What Traefik shows for names that no other certificate covers; null: its own, or that of another provider. */
+  readonly defaultCertificate: DefaultCertificate | null
 }
 
 type Fault = {

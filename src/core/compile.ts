@@ -11,7 +11,7 @@ import { assembleHttp, compileHttpRoute } from './compile-http.ts'
 import { assembleTcp, compileTcpRoute, type TcpPortUse } from './compile-tcp.ts'
 import { assembleUdp, compileUdpRoute } from './compile-udp.ts'
 import { byPrecedence, type Candidate, keyOf } from './conflicts.ts'
-import type { DynamicConfig } from './dynamic-config.ts'
+import type { DynamicConfig, TlsPair } from './dynamic-config.ts'
 import type { Certificate } from './expected-state.ts'
 import { hashSections, type SectionHashes } from './hash.ts'
 import { candidateProblem, Ground, type Placed, place, portsOf, sortedNames, type TraefikView } from './placement.ts'
@@ -116,19 +116,27 @@ function freeUdpPorts(
     .filter(({ entryPoints }) => entryPoints.length > 0)
 }
 
-/** PEM inline: Traefik takes the text itself in place of a file's name. */
-function tlsSection(input: CompileInput): Pick<DynamicConfig, 'tls'> {
-  if (!input.node.certificates || input.certificates.length === 0) return {}
+function tlsSection({ node, certificates }: CompileInput): Pick<DynamicConfig, 'tls'> {
   // By its text each stands once, in one order: several domains may name the same certificate.
   const byText = new Map(
-    input.certificates.map(({ certificate, certificateKey }) => [
-      `${certificate}${certificateKey}`,
-      { certFile: certificate, keyFile: certificateKey },
-    ]),
+    (node.certificates ? certificates : []).map(pair => [`${pair.certificate}${pair.certificateKey}`, tlsPair(pair)]),
   )
-  const sorted = [...byText].sort(([a], [b]) => (a < b ? -1 : 1))
-  return { tls: { certificates: sorted.map(([, pair]) => pair) } }
+  const sorted = [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, pair]) => pair)
+  if (sorted.length === 0 && node.defaultCertificate === null) return {}
+  return {
+    tls: {
+      ...(sorted.length === 0 ? {} : { certificates: sorted }),
+      ...(node.defaultCertificate === null
+        ? {}
+        : { stores: { default: { defaultCertificate: tlsPair(node.defaultCertificate) } } }),
+    },
+  }
 }
+
+const tlsPair = ({ certificate, certificateKey }: Omit<Certificate, 'domain'>): TlsPair => ({
+  certFile: certificate,
+  keyFile: certificateKey,
+})
 
 const usedEntryPoints = (config: DynamicConfig): string[] =>
   sortedNames(

@@ -94,7 +94,13 @@ export type TcpSection = {
 
 export type UdpSection = { readonly routers?: Named<UdpRouter>; readonly services?: Named<UdpService> }
 
-export type TlsSection = { readonly certificates?: readonly { readonly certFile: string; readonly keyFile: string }[] }
+/** PEM inline: Traefik takes the text itself in place of a file's name. */
+export type TlsPair = { readonly certFile: string; readonly keyFile: string }
+
+export type TlsSection = {
+  readonly certificates?: readonly TlsPair[]
+  readonly stores?: { readonly default: { readonly defaultCertificate: TlsPair } }
+}
 
 export type DynamicConfig = {
   readonly http?: HttpSection

@@ -25,6 +25,7 @@ const DEFAULTS = {
   traefik: { api: null },
   ports: { tcp: '10000-10099', udp: '11000-11099' },
   http: { entryPoints: ['websecure'], redirectFrom: 'web', certResolver: null },
+  tls: { defaultCertificate: 'auto' },
   policy: {
     allowUpstreams: [],
     denyUpstreams: [],
@@ -51,6 +52,7 @@ admin: { listen: 127.0.0.2:7491 }
 traefik: { api: http://127.0.0.1:8080/ }
 ports: { tcp: [5432, 20000-20009], udp: none }
 http: { entryPoints: [websecure, internal], redirectFrom: null, certResolver: letsencrypt }
+tls: { defaultCertificate: on }
 policy:
   allowUpstreams: [127.0.0.1:18080]
   denyUpstreams: [10.9.0.0/16]
@@ -80,6 +82,7 @@ const FULL_CONFIG = {
   traefik: { api: 'http://127.0.0.1:8080' },
   ports: { tcp: '5432,20000-20009', udp: 'none' },
   http: { entryPoints: ['websecure', 'internal'], redirectFrom: null, certResolver: 'letsencrypt' },
+  tls: { defaultCertificate: 'on' },
   policy: {
     allowUpstreams: [parseNetwork('127.0.0.1:18080')],
     denyUpstreams: [parseNetwork('10.9.0.0/16')],
@@ -111,6 +114,7 @@ const FULL_ENVIRONMENT = {
   FAIRLEAD_HTTP_ENTRY_POINTS: 'websecure,internal',
   FAIRLEAD_HTTP_REDIRECT_FROM: 'none',
   FAIRLEAD_HTTP_CERT_RESOLVER: 'letsencrypt',
+  FAIRLEAD_TLS_DEFAULT_CERTIFICATE: 'on',
   FAIRLEAD_POLICY_ALLOW_UPSTREAMS: '127.0.0.1:18080',
   FAIRLEAD_POLICY_DENY_UPSTREAMS: '10.9.0.0/16',
   FAIRLEAD_POLICY_ONLY_UPSTREAMS: 'fd00::/8',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { NodeSettings } from '../../src/core/admit.ts'
 import { compile } from '../../src/core/compile.ts'
 import { makeSnapshot } from '../../src/core/payload.ts'
 import {
@@ -547,5 +548,18 @@ describe('certificates', () => {
     const withToken = compile({ ...input, node: nodeWith({ certificates: true }) })
     expect(withToken.config.tls).toEqual({ certificates: [{ certFile: 'CERTIFICATE', keyFile: 'PRIVATE KEY' }] })
     expect(withToken.outcomes[0]?.degraded).toBeNull()
+  })
+
+  test('the default certificate stands alone and beside others', () => {
+    const certificates = [{ domain: 'app.example.com', certificate: 'CERTIFICATE', certificateKey: 'PRIVATE KEY' }]
+    const own = { certificate: 'OWN', certificateKey: 'OWN KEY' }
+    const input = { candidates: [], view: viewOf(traefikWith()), certificates, challengeUrl: null }
+    const tls = (node: NodeSettings) => compile({ ...input, node }).config.tls
+    const stores = { default: { defaultCertificate: { certFile: 'OWN', keyFile: 'OWN KEY' } } }
+    expect(tls(nodeWith({ defaultCertificate: own }))).toEqual({ stores })
+    expect(tls(nodeWith({ defaultCertificate: own, certificates: true }))).toEqual({
+      certificates: [{ certFile: 'CERTIFICATE', keyFile: 'PRIVATE KEY' }],
+      stores,
+    })
   })
 })

@@ -26,6 +26,7 @@ export const NODE: NodeSettings = {
     ownPorts: { tcp: new Set([80, 443, 7480, 7481, 8080]), udp: new Set() },
   },
   certificates: false,
+  defaultCertificate: null,
 }
 
 export const nodeWith = (change: Partial<NodeSettings>): NodeSettings => ({ ...NODE, ...change })

@@ -164,13 +164,19 @@ const http = z.strictObject({
 })
 
 const pem = z.string().regex(/^-----BEGIN [A-Z ]+-----\n[\s\S]+\n-----END [A-Z ]+-----\n$/)
+const tlsPair = z.strictObject({ certFile: pem, keyFile: pem })
 
 /** A body as Traefik gets it, decoded. */
 export const dynamicConfigSchema = z.strictObject({
   http: http.optional(),
   tcp: tcp.optional(),
   udp: udp.optional(),
-  tls: z.strictObject({ certificates: z.array(z.strictObject({ certFile: pem, keyFile: pem })).min(1) }).optional(),
+  tls: z
+    .strictObject({
+      certificates: z.array(tlsPair).min(1).optional(),
+      stores: z.strictObject({ default: z.strictObject({ defaultCertificate: tlsPair }) }).optional(),
+    })
+    .optional(),
 })
 
 export type DecodedConfig = z.output<typeof dynamicConfigSchema>

@@ -10,7 +10,7 @@ import { type OtherControlPlane, startOtherControlPlane } from '../support/other
 import { part } from '../support/parts.ts'
 import { waitFor } from '../support/wait-for.ts'
 
-const TRAEFIKS = 'TRAEFIK DEFAULT CERT'
+const DEFAULT = 'FAIRLEAD DEFAULT CERT'
 const TOKEN = 'provider-token-0123456789'
 
 const entry = (domain: string, { cert, key }: TestCertificate) => ({ domain, certificate: cert, certificateKey: key })
@@ -69,7 +69,7 @@ describe.skipIf(!part('traefik') || !part('openssl'))('certificates of the expec
     expect([await shown('app.example.com'), await shown('a.wild.example.com'), await shown('z.example.com')]).toEqual([
       'app.example.com',
       '*.wild.example.com',
-      TRAEFIKS,
+      DEFAULT,
     ])
     expect(await tlsAsk(port, 'db.example.com')).toMatchObject({ commonName: 'db.example.com', text: 'tcp' })
     expect(await httpGet({ port: secure, host: 'app.example.com', tls: true })).toMatchObject({ body: 'web' })
@@ -87,7 +87,7 @@ describe.skipIf(!part('traefik') || !part('openssl'))('certificates of the expec
     })
 
     plane.serve({ traefik: { ...routes, certificates: others } })
-    await waitFor(async () => (await shown('app.example.com')) === TRAEFIKS, { what: 'the certificate to be gone' })
+    await waitFor(async () => (await shown('app.example.com')) === DEFAULT, { what: 'the certificate to be gone' })
     expect(await shown('a.wild.example.com')).toBe('*.wild.example.com')
     expect((await rig.verdict('http/app', 'live')).reason).toBe('LIVE')
   })
@@ -125,9 +125,11 @@ describe.skipIf(!part('traefik') || !part('openssl'))('certificates of the expec
       expect(await rig.verdict(key, 'degraded')).toMatchObject({ reason: 'CERTIFICATE_NEEDS_TOKEN' })
     await rig.verdict('http/bare', 'live')
     const secure = rig.traefik.port('websecure')
-    expect(await tlsPeerCertificate(secure, 'app.example.com')).toBe(TRAEFIKS)
+    expect(await tlsPeerCertificate(secure, 'app.example.com')).toBe(DEFAULT)
     // It serves all the same.
     expect(await httpGet({ port: secure, host: 'app.example.com', tls: true })).toMatchObject({ body: 'web' })
-    expect(await (await fetch(rig.endpoint.replace(/\?.*/, ''))).text()).not.toMatch(/BEGIN|certificates/)
+    const body = JSON.parse(await (await fetch(rig.endpoint.replace(/\?.*/, ''))).text())
+    expect(Object.keys(body.tls)).toEqual(['stores'])
+    for (const { key } of [app, wild]) expect(JSON.stringify(body)).not.toContain(JSON.stringify(key).slice(40, 80))
   })
 })

@@ -7,7 +7,7 @@ import { tlsAsk } from '../support/clients.ts'
 import { opensslClient } from '../support/openssl.ts'
 import { part } from '../support/parts.ts'
 
-const TRAEFIKS = 'TRAEFIK DEFAULT CERT'
+const DEFAULT = 'FAIRLEAD DEFAULT CERT'
 
 describe.skipIf(!part('traefik') || !part('openssl'))('openssl s_client through Traefik', () => {
   test('each name is answered by who ends its TLS', async () => {
@@ -34,12 +34,12 @@ describe.skipIf(!part('traefik') || !part('openssl'))('openssl s_client through 
       'a.example.com',
       'a.example.com',
       'wild.example.com',
-      TRAEFIKS,
+      DEFAULT,
       null,
     ])
-    expect(await opensslClient(ended, 'whatever.example.com')).toBe(TRAEFIKS)
+    expect(await opensslClient(ended, 'whatever.example.com')).toBe(DEFAULT)
     // Behind the TLS that Traefik ends, the upstream speaks plain.
-    expect(await tlsAsk(ended, 'whatever.example.com')).toMatchObject({ commonName: TRAEFIKS, text: 'plain' })
-    expect(await tlsAsk(shared, 'b.example.com')).toMatchObject({ commonName: TRAEFIKS, text: 'plain' })
+    expect(await tlsAsk(ended, 'whatever.example.com')).toMatchObject({ commonName: DEFAULT, text: 'plain' })
+    expect(await tlsAsk(shared, 'b.example.com')).toMatchObject({ commonName: DEFAULT, text: 'plain' })
   })
 })

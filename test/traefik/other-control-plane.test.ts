@@ -166,7 +166,7 @@ describe.skipIf(!part('traefik') || !part('openssl'))('another control plane', (
     const { plane, rig, document } = await startEverything({ token: null })
     plane.serve(document)
     expect(await rig.verdict('http/app', 'degraded')).toMatchObject({ reason: 'CERTIFICATE_NEEDS_TOKEN' })
-    expect(await served(rig)).toEqual(['tcp', 'db.example.com', 'udp:x', 'web', 'TRAEFIK DEFAULT CERT'])
+    expect(await served(rig)).toEqual(['tcp', 'db.example.com', 'udp:x', 'web', 'FAIRLEAD DEFAULT CERT'])
   })
 
   test('no fault of it takes a route away', async () => {
