@@ -42,7 +42,7 @@ async function measure(): Promise<readonly Idle[]> {
   try {
     const ports = await freePorts(Number(values.routes), 'tcp')
     const state = ports.map((externalPort, i) => ({ id: `route-${i}`, externalPort, upstreams: [backend.address] }))
-    const setting = { ports, states: [state], certificates: null }
+    const setting = { ports, states: [state], certificate: true }
     for (const { name, host, hold } of [
       { name: 'held polls, 25 s', host: '127.0.0.1', hold: '?hold=25s' },
       { name: 'polled every 100 ms', host: '127.0.0.2', hold: '' },

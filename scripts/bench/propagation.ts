@@ -4,17 +4,17 @@
  *   change: the upstream of one route flips between two servers that say their name
  *   end:    the first new connection through Traefik that the other server answers; one connection after the other, pauses of 1 to 2 ms
  *
- * Four ways in one run, taking turns in an order drawn anew for each round: the agent with a folder of files, the agent with a control
- * plane that holds its answer, Traefik's own file provider (the limit), and Traefik's HTTP provider as it comes (5 s, throttle 2 s).
- * The first three have a throttle of 100 ms, as in the static file that Fairlead makes. All get the same bytes.
+ * Five ways in one run, taking turns in an order drawn anew for each round: the agent with a folder of files, the agent with a control
+ * plane that holds its answer, Traefik's own file provider (the limit), the same once more without a default certificate, and Traefik's
+ * HTTP provider as it comes (5 s, throttle 2 s). All but the last have a throttle of 100 ms, as in the static file that Fairlead makes.
+ * All get the same bytes, but for the default certificate: Traefik without one makes an RSA key at each change, which takes it most of
+ * the time. The agent gives it one; whoever writes files for Traefik by hand may or may not.
  *
  *   --entry-points 2,200   sizes; a route stands on each entry point
  *   --changes 40           of each way; --stock-changes 12 of the last one, which takes seconds each
- *   --certificate no       `yes`: the Traefiks have a default certificate; without one Traefik makes an RSA key at each change,
- *                          which takes it most of the time. `no,yes`: both.
+ *   --certificate auto     `off`: the agent gives none, so nobody has one. `auto,off`: both.
  *   --json                 figures for a program
  */
-import { rm } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -23,7 +23,7 @@ import { freePorts } from '../../test/support/ports.ts'
 import { type Ratio, ratioOfMedians, type Spread, shuffled, spreadOf } from './numbers.ts'
 import { untilAnswers } from './probe.ts'
 import { cpuSeconds } from './process-use.ts'
-import { makeCertificates, startAgentWay, startFileProvider, startStock, type Way, type WayName } from './ways.ts'
+import { startAgentWay, startFileProvider, startStock, type Way, type WayName, withoutCertificate } from './ways.ts'
 
 const STOCK_INTERVAL_MS = 5_000
 const LONGEST_MS = 30_000
@@ -35,6 +35,7 @@ const LABELS: Readonly<Record<WayName, string>> = {
   files: 'Fairlead, folder of files',
   'control-plane': 'Fairlead, control plane',
   'file-provider': "Traefik's file provider",
+  'bare-file-provider': 'the same, no certificate',
   stock: 'stock polling, 5 s and 2 s',
 }
 
@@ -48,11 +49,15 @@ type WayResult = {
 
 type SizeResult = {
   readonly entryPoints: number
+  /** The agent gives Traefik its default certificate. */
   readonly certificate: boolean
   readonly ways: readonly WayResult[]
   readonly ratios: {
     readonly filesToFileProvider: Ratio
     readonly controlPlaneToFileProvider: Ratio
+    /** Null when nobody has a certificate: then the two file providers would be the same. */
+    readonly filesToBareFileProvider: Ratio | null
+    readonly controlPlaneToBareFileProvider: Ratio | null
     readonly stockToFiles: Ratio | null
     readonly stockToControlPlane: Ratio | null
   }
@@ -70,20 +75,19 @@ type Run = {
   readonly entryPoints: number
   readonly changes: number
   readonly stockChanges: number
-  /** The Traefiks have a default certificate. */
+  /** The agent gives Traefik its default certificate. */
   readonly certificate: boolean
 }
 
 async function measure({ entryPoints, changes, stockChanges, certificate }: Run): Promise<SizeResult> {
   const backends = [await startTcpBackend({ name: 'first' }), await startTcpBackend({ name: 'second' })]
   const ways: Way[] = []
-  const certificates = certificate ? await makeCertificates() : null
   try {
     const ports = await freePorts(entryPoints, 'tcp')
     const [probed = 0] = ports
     const others = backends[0]?.address ?? ''
     const states = backends.map(({ address }) => routesTo(address, ports, others))
-    const setting = { ports, states, certificates }
+    const setting = { ports, states, certificate }
 
     const now = new Map<WayName, number>()
     async function changeAfter(way: Way, pauseMs: number): Promise<number> {
@@ -101,7 +105,9 @@ async function measure({ entryPoints, changes, stockChanges, certificate }: Run)
     const bodies = [await files.body()]
     await changeAfter(files, PAUSE_MS)
     bodies.push(await files.body())
-    ways.push(await startFileProvider(setting, '127.0.0.3', bodies))
+    ways.push(await startFileProvider(setting, '127.0.0.3', 'file-provider', bodies))
+    if (certificate)
+      ways.push(await startFileProvider(setting, '127.0.0.5', 'bare-file-provider', bodies.map(withoutCertificate)))
     const stock = stockChanges > 0 ? await startStock(setting, '127.0.0.4', bodies) : null
     if (stock !== null) ways.push(stock)
     const quick = ways.filter(way => way !== stock)
@@ -147,6 +153,10 @@ async function measure({ entryPoints, changes, stockChanges, certificate }: Run)
       ratios: {
         filesToFileProvider: ratioOfMedians(of('files'), of('file-provider')),
         controlPlaneToFileProvider: ratioOfMedians(of('control-plane'), of('file-provider')),
+        filesToBareFileProvider: certificate ? ratioOfMedians(of('files'), of('bare-file-provider')) : null,
+        controlPlaneToBareFileProvider: certificate
+          ? ratioOfMedians(of('control-plane'), of('bare-file-provider'))
+          : null,
         stockToFiles: stock === null ? null : ratioOfMedians(of('stock'), of('files')),
         stockToControlPlane: stock === null ? null : ratioOfMedians(of('stock'), of('control-plane')),
       },
@@ -154,7 +164,6 @@ async function measure({ entryPoints, changes, stockChanges, certificate }: Run)
   } finally {
     for (const way of ways) await way.stop()
     for (const backend of backends) await backend.close()
-    if (certificates !== null) await rm(certificates, { recursive: true, force: true })
   }
 }
 
@@ -170,7 +179,7 @@ function progress(text: string): void {
 function print({ entryPoints, certificate, ways, ratios }: SizeResult): void {
   const ms = (value: number): string => value.toFixed(1).padStart(9)
   console.log(
-    `\n${entryPoints} TCP entry points, a route on each; ${certificate ? 'Traefik has a default certificate; ' : ''}milliseconds from the change to the first connection that has it`,
+    `\n${entryPoints} TCP entry points, a route on each; ${certificate ? '' : 'no default certificate; '}milliseconds from the change to the first connection that has it`,
   )
   console.log(
     `${''.padEnd(28)}${['p50', 'p90', 'p99', 'min', 'changes', 'CPU s agent', 'CPU s Traefik'].map(h => h.padStart(9)).join(' ')}`,
@@ -190,6 +199,8 @@ function print({ entryPoints, certificate, ways, ratios }: SizeResult): void {
   }
   ratio('p50 Fairlead, files / file provider', ratios.filesToFileProvider, 'aim: at most 1.25')
   ratio('p50 Fairlead, control plane / file provider', ratios.controlPlaneToFileProvider, 'aim: at most 1.25')
+  ratio('p50 Fairlead, files / file provider, no certificate', ratios.filesToBareFileProvider, 'for comparison')
+  ratio('p50 Fairlead, control plane / the same', ratios.controlPlaneToBareFileProvider, 'for comparison')
   ratio('p50 stock / Fairlead, files', ratios.stockToFiles, 'aim: at least 20')
   ratio('p50 stock / Fairlead, control plane', ratios.stockToControlPlane, 'aim: at least 20')
 }
@@ -199,7 +210,7 @@ const { values } = parseArgs({
     'entry-points': { type: 'string', default: '2,200' },
     changes: { type: 'string', default: '40' },
     'stock-changes': { type: 'string', default: '12' },
-    certificate: { type: 'string', default: 'no' },
+    certificate: { type: 'string', default: 'auto' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -212,7 +223,7 @@ for (const size of values['entry-points'].split(',')) {
       entryPoints: Number(size),
       changes: Number(values.changes),
       stockChanges: Number(values['stock-changes']),
-      certificate: certificate === 'yes',
+      certificate: certificate !== 'off',
     })
     results.push(result)
     if (!values.json) print(result)

@@ -4,10 +4,9 @@
  */
 
 import { existsSync, renameSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { selfSigned } from '../../test/support/certificates.ts'
 import { freePort } from '../../test/support/ports.ts'
 import { startProgram } from '../../test/support/program.ts'
 import { type StartTraefikOptions, startTraefik, type TestTraefik } from '../../test/support/traefik.ts'
@@ -17,7 +16,7 @@ import { startControlPlane, startPlainProvider } from './servers.ts'
 // Ends the child when this process ends, however that ends.
 const SETPRIV = '/usr/bin/setpriv'
 
-export type WayName = 'files' | 'control-plane' | 'file-provider' | 'stock'
+export type WayName = 'files' | 'control-plane' | 'file-provider' | 'bare-file-provider' | 'stock'
 
 export type Way = {
   readonly name: WayName
@@ -37,8 +36,8 @@ export type Setting = {
   readonly ports: readonly number[]
   /** The routes of the two states that are changed between. */
   readonly states: readonly (readonly unknown[])[]
-  /** A folder for Traefik's file provider that gives it a default certificate; null: it makes one anew at each change. */
-  readonly certificates: string | null
+  /** The agent gives Traefik its default certificate; else Traefik makes one anew at each change. */
+  readonly certificate: boolean
 }
 
 type Stop = () => Promise<unknown>
@@ -51,13 +50,12 @@ const STOCK = { pollInterval: '5s', pollTimeout: '5s', throttle: '2s' }
 const makeFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'fairlead-bench-'))
 
 async function startOne(
-  { ports, certificates }: Setting,
+  { ports }: Setting,
   host: string,
   options: Omit<StartTraefikOptions, 'entryPoints'>,
 ): Promise<{ traefik: TestTraefik; stop: Stop }> {
   const entryPoints = ports.map(port => [`tcp-${port}`, { port, extra: { address: `${host}:${port}` } }] as const)
   const traefik = await startTraefik({
-    ...(certificates === null ? {} : { staticExtra: { providers: { file: { directory: certificates } } } }),
     ...options,
     tcp: 0,
     udp: 0,
@@ -117,6 +115,7 @@ export async function startAgentWay({ setting, host, name, hold = '?hold=25s' }:
       admin: { listen: `127.0.0.1:${admin}` },
       traefik: { api: traefik.api.origin },
       ports: { tcp: setting.ports.join(','), udp: 'none' },
+      tls: { defaultCertificate: setting.certificate ? 'auto' : 'off' },
       policy: { allowUpstreams: ['127.0.0.0/8'] },
     }
     const file = join(folder, 'agent.yaml')
@@ -165,11 +164,15 @@ export async function startAgentWay({ setting, host, name, hold = '?hold=25s' }:
 }
 
 /** The same bodies in a folder of Traefik's file provider: what it takes when nothing stands between the file and Traefik. */
-export async function startFileProvider(setting: Setting, host: string, bodies: readonly string[]): Promise<Way> {
+export async function startFileProvider(
+  setting: Setting,
+  host: string,
+  name: 'file-provider' | 'bare-file-provider',
+  bodies: readonly string[],
+): Promise<Way> {
   const folder = await makeFolder()
   const dynamic = join(folder, 'dynamic')
-  if (setting.certificates === null) await mkdir(dynamic)
-  else await cp(setting.certificates, dynamic, { recursive: true })
+  await mkdir(dynamic)
   const file = join(dynamic, 'bench.yml')
   const next = join(folder, 'next.yml')
   await writeFile(file, bodies[0] ?? '')
@@ -178,7 +181,7 @@ export async function startFileProvider(setting: Setting, host: string, bodies: 
     staticExtra: { providers: { file: { directory: dynamic, watch: true } } },
   })
   return {
-    name: 'file-provider',
+    name,
     host,
     traefikPid: traefik.pid,
     agentPid: null,
@@ -226,11 +229,8 @@ async function textOf(url: string): Promise<string> {
   return response.text()
 }
 
-/** A folder for Traefik's file provider with a default certificate in it. */
-export async function makeCertificates(): Promise<string> {
-  const folder = await makeFolder()
-  const { cert, key } = await selfSigned('default.example')
-  const stores = { default: { defaultCertificate: { certFile: cert, keyFile: key } } }
-  await writeFile(join(folder, 'certificate.yml'), JSON.stringify({ tls: { stores } }))
-  return folder
+/** The body with what Traefik would make of it by itself: a key for its default certificate at each change. */
+export function withoutCertificate(body: string): string {
+  const { tls: _tls, ...rest } = JSON.parse(body)
+  return JSON.stringify(rest)
 }
