@@ -7,11 +7,14 @@
  * Notifications are hints, the table is the truth. When the table is found behind what it said before (a failover that lost commits), a new
  * epoch is begun, so that no number is used for two states.
  */
+import { sql } from 'drizzle-orm'
 import type { Logger } from 'pino'
 import type { Clock } from '../lib/clock.ts'
+import { writeAudit } from './audit.ts'
 import type { Database } from './db/client.ts'
 import type { Listening } from './db/connections.ts'
-import { isBefore, type Position, readPosition } from './db/revision.ts'
+import { makeId } from './db/id.ts'
+import { isBefore, type Position, raiseEpoch, readPosition } from './db/revision.ts'
 import type { Tx } from './db/transaction.ts'
 import { createGathering, type EventListener } from './hub-events.ts'
 import { type Notice, parseNotice } from './hub-notices.ts'
@@ -25,8 +28,10 @@ export type WaitResult = 'past' | 'woken' | 'late' | 'released'
 export type WaitOptions = {
   readonly signal: AbortSignal
   readonly timeoutMs: number
-  /** Ends the wait with `woken` when this node is to look again. */
+  /** Ends the wait with `woken` when this node is to look again, */
   readonly nodeId?: string
+  /** or was to since then: what `wakes` said before that was read because of which it waits. */
+  readonly since?: number
 }
 
 export type HubStats = {
@@ -46,6 +51,8 @@ export interface Hub {
   position(): Position | null
   /** Somebody has read this from the table. */
   saw(position: Position): void
+  /** How many wakes there have been. */
+  wakes(): number
   /** Rejects with the reason of the signal when that is aborted first. */
   waitPast(position: Position, options: WaitOptions): Promise<WaitResult>
   /** Ends every wait with `released`, those to come included: the process is stopping. */
@@ -61,8 +68,8 @@ export type HubOptions = {
   readonly logger: Logger
   /** From 0 to below 1. */
   readonly random?: () => number
-  /** The table was behind what it said before. Runs in a change of its own, which begins a new epoch. */
-  readonly onWentBack?: (tx: Tx) => Promise<void>
+  /** The table was behind what it said before: begins a new epoch, in this transaction. By default with an audit row, and no more. */
+  readonly onWentBack?: (tx: Tx) => Promise<unknown>
   /** How often the table is read; half as much more or less. */
   readonly readIntervalMs?: number
   /** How long events are gathered before they are told. */
@@ -72,6 +79,25 @@ export type HubOptions = {
 /** Nobody else can change an embedded database, and its notifications are function calls. */
 const READ_INTERVAL_MS = { server: 1500, embedded: 5000 } as const
 const GATHER_MS = 40
+
+/** How many nodes have a wake of their own on record; beyond that all of them look again. */
+const MAX_WAKES = 10_000
+
+async function beginEpoch(tx: Tx): Promise<void> {
+  const before = await readPosition(tx)
+  const { epoch, revision } = await raiseEpoch(tx)
+  await writeAudit(
+    tx,
+    {
+      action: 'epoch.raise',
+      resourceKind: 'epoch',
+      resourceId: String(epoch),
+      before: found,
+      after: { epoch, revision },
+    },
+    { actor: { kind: 'system', id: 'hub' }, requestId: makeId('req'), position: { epoch, revision } },
+  )
+}
 
 type Waiter = {
   readonly position: Position
@@ -84,7 +110,7 @@ export function createHub({
   clock,
   logger: parent,
   random = Math.random,
-  onWentBack,
+  onWentBack = beginEpoch,
   readIntervalMs = READ_INTERVAL_MS[database.kind],
   gatherMs = GATHER_MS,
 }: HubOptions): Hub {
@@ -100,6 +126,9 @@ export function createHub({
   let gatherTimer: NodeJS.Timeout | null = null
   let listening: Listening | null = null
   let running: Promise<void> | null = null
+  let wakes = 0
+  let wakeOfAll = 0
+  const wakeOfNode = new Map<string, number>()
   /** Ends the pause between two readings. */
   let readNow: AbortController | null = null
 
@@ -133,13 +162,27 @@ export function createHub({
     gather()
   }
 
+  /** Empty: all nodes. */
+  function wake(ids: readonly string[]): void {
+    wakes += 1
+    if (ids.length === 0 || wakeOfNode.size + ids.length > MAX_WAKES) {
+      wakeOfNode.clear()
+      wakeOfAll = wakes
+    }
+    for (const id of ids) wakeOfNode.set(id, wakes)
+    end('woken', ({ nodeId }) => nodeId !== null && (ids.length === 0 || ids.includes(nodeId)))
+  }
+
+  const wasWoken = ({ nodeId, since }: WaitOptions): boolean =>
+    nodeId !== undefined && since !== undefined && Math.max(wakeOfAll, wakeOfNode.get(nodeId) ?? 0) > since
+
   function hear(notice: Notice): void {
     switch (notice.kind) {
       case 'revision':
         advance({ epoch: notice.epoch, revision: notice.revision })
         break
       case 'wake':
-        end('woken', ({ nodeId }) => nodeId !== null && (notice.ids.length === 0 || notice.ids.includes(nodeId)))
+        wake(notice.ids)
         break
       case 'change':
       case 'verdict':
@@ -158,9 +201,8 @@ export function createHub({
       { before, found, remedy: 'Look whether the database was failed over or restored; a new epoch is begun.' },
       'revision went back',
     )
-    if (onWentBack === undefined) return
     await database.transaction(async tx => {
-      await tx.execute('select id from revisions where id = 1 for update')
+      await tx.execute(sql`select id from revisions where id = 1 for update`)
       if (isBefore(await readPosition(tx), before)) await onWentBack(tx)
     })
     readNow?.abort()
@@ -205,7 +247,7 @@ export function createHub({
         onGap() {
           readNow?.abort()
           // Of what was missed, only the revision can be read: everything else may have been said.
-          end('woken', ({ nodeId }) => nodeId !== null)
+          wake([])
           if (position === null) return
           for (const kind of ['change', 'verdict', 'node'] as const)
             gathering.event({ kind, ids: [], revision: position.revision, projectId: null })
@@ -223,11 +265,14 @@ export function createHub({
     },
     position: () => position,
     saw: advance,
-    waitPast(from, { signal, timeoutMs, nodeId }) {
+    wakes: () => wakes,
+    waitPast(from, options) {
+      const { signal, timeoutMs, nodeId } = options
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason)
         if (released) return resolve('released')
         if (position !== null && isBefore(from, position)) return resolve('past')
+        if (wasWoken(options)) return resolve('woken')
         const leave = () => {
           waiters.delete(waiter)
           clearTimeout(timer)

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import type { Database } from '../../src/control/db/client.ts'
 import type { ChannelListener, Listening } from '../../src/control/db/connections.ts'
-import { beginChange, type Position, raiseEpoch, readPosition } from '../../src/control/db/revision.ts'
+import { beginChange, type Position, readPosition } from '../../src/control/db/revision.ts'
 import { announce, createHub, type Hub, type HubEvent, type HubOptions, wakeNodes } from '../../src/control/hub.ts'
 import { SYSTEM_CLOCK } from '../../src/lib/clock.ts'
 import { atEnd } from '../support/at-end.ts'
@@ -41,7 +41,12 @@ const here = (hub: Hub): Position => {
 
 const wait = (
   hub: Hub,
-  options: { readonly timeoutMs?: number; readonly nodeId?: string; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly timeoutMs?: number
+    readonly nodeId?: string
+    readonly since?: number
+    readonly signal?: AbortSignal
+  } = {},
 ) => hub.waitPast(here(hub), { timeoutMs: FOREVER, signal: new AbortController().signal, ...options })
 
 /** As if every notification were lost. */
@@ -96,6 +101,16 @@ onEachDatabase('hub', use => {
     await use().transaction(tx => wakeNodes(tx, ['srv_1', 'srv_3']))
     expect(await one).toBe('woken')
     expect(await two).toBe('late')
+  })
+
+  test('a wake between looking and waiting is not lost', async () => {
+    const hub = await startHub(use())
+    const since = hub.wakes()
+    await use().transaction(tx => wakeNodes(tx, ['srv_1']))
+    await waitFor(() => hub.wakes() > since, { what: 'the wake' })
+    expect(await wait(hub, { nodeId: 'srv_1', since })).toBe('woken')
+    expect(await wait(hub, { nodeId: 'srv_2', since, timeoutMs: 20 })).toBe('late')
+    expect(await wait(hub, { nodeId: 'srv_1', since: hub.wakes(), timeoutMs: 20 })).toBe('late')
   })
 
   test('a wake for nobody in particular is for all', async () => {
@@ -217,15 +232,21 @@ onEachDatabase('hub', use => {
 
   test('a table that went back begins a new epoch', async () => {
     for (let i = 0; i < 3; i++) await use().transaction(beginChange)
-    const raised: number[] = []
-    const onWentBack: NonNullable<HubOptions['onWentBack']> = async tx => {
-      raised.push((await raiseEpoch(tx)).epoch)
-    }
-    const hubs = await Promise.all([1, 2].map(() => startHub(use(), { readIntervalMs: 20, onWentBack })))
+    const hubs = await Promise.all([1, 2].map(() => startHub(use(), { readIntervalMs: 20 })))
     await use().transaction(tx => tx.execute(sql`update revisions set revision = 1`))
     await waitFor(() => hubs.every(hub => hub.position()?.epoch === 2), { what: 'the new epoch' })
-    expect(raised).toEqual([2])
     expect(await use().transaction(readPosition)).toEqual({ epoch: 2, revision: 2, fetchedRevision: 1 })
+    const audit = await use().transaction(tx =>
+      tx.execute(
+        sql`select actor_kind, actor_id, action, resource_id, before, after, epoch, revision::int from audit_log`,
+      ),
+    )
+    expect(audit.rows).toEqual([
+      {
+        ...{ actor_kind: 'system', actor_id: 'hub', action: 'epoch.raise', resource_id: '2', epoch: 2, revision: 2 },
+        ...{ before: { epoch: 1, revision: 1, fetchedRevision: 0 }, after: { epoch: 2, revision: 2 } },
+      },
+    ])
   })
 })
 
