@@ -122,16 +122,27 @@ export function createAgent(options: AgentOptions): Agent {
     /** The settings with the ports that are really listened on. */
     let bound: AgentConfig = config
     let polledHash: string | null = null
-    const provider = createProvider({ listen: config.provider.listen, token, logger, clock: clock.now, onPoll })
+    const provider = createProvider({
+      listen: config.provider.listen,
+      token,
+      logger,
+      clock: clock.now,
+      onPoll,
+      onAsk: ({ connectionId, sinceAnswerMs }) => publication.askedAgain(connectionId, sinceAnswerMs),
+      onGone: connectionId => publication.gone(connectionId),
+    })
 
     function onPoll(poll: Poll): void {
       metrics.polled(poll)
+      // What is fetched with curl is not fetched by Traefik.
+      if (!poll.byTraefik) return
+      if (!poll.tokenOk) judgeAgain()
       if (poll.hash === null) return
       const isFirst = poll.hash !== polledHash
       polledHash = poll.hash
       if (isFirst) observer?.fetched(poll.hash)
       else if (poll.newConnection) observer?.kick()
-      publication.fetched(poll.hash, poll.at)
+      publication.fetched(poll.hash, poll.at, poll.connectionId)
     }
 
     /** Who the other providers are is known of the Traefik that runs, not of the one before it: it may have been given another. */
@@ -196,6 +207,11 @@ export function createAgent(options: AgentOptions): Agent {
       onAttempt: metrics.fetched,
       onAccess: access => beginReports(access),
     })
+    const ownCertificate =
+      config.tls.defaultCertificate === 'off'
+        ? null
+        : createDefaultCertificate({ directory: config.state.directory, logger, now: clock.now, onRenewed: request })
+    if (ownCertificate !== null) lifecycle.onStop('default certificate', () => ownCertificate.stop())
     const guards = createGuards(config.policy.guard, clock.now, steady)
     const reconciler = createReconciler({
       sources: sources.statuses,
@@ -212,11 +228,6 @@ export function createAgent(options: AgentOptions): Agent {
       standing: () => {
         if (observer === null) return null
         const { reading, fault } = observer.observation()
-    const ownCertificate =
-      config.tls.defaultCertificate === 'off'
-        ? null
-        : createDefaultCertificate({ directory: config.state.directory, logger, now: clock.now, onRenewed: request })
-    if (ownCertificate !== null) lifecycle.onStop('default certificate', () => ownCertificate.stop())
         // Nobody listens, so nobody has routes; one that listens and is late may have them all.
         if (reading === null) return fault === null || fault.kind === 'timeout' ? 'unknown' : null
         return reading.runtime.routers.map(({ name }) => name).filter(name => !name.startsWith('tombstone_'))
@@ -242,6 +253,7 @@ export function createAgent(options: AgentOptions): Agent {
     const verdicts = createVerdicts({
       round: reconciler.round,
       publication: publication.view,
+      tokenRefused: () => provider.stats().tokenRefused,
       observation: () => observer?.observation() ?? null,
       heldReasons: guards.reasons,
       failedProbes: () => probing.failed(),

@@ -16,6 +16,7 @@ import { standingOutcomes } from '../core/judge.ts'
 import type { Snapshot } from '../core/payload.ts'
 import type { Plan, Recompiled, RefusedRoutes } from '../core/plan.ts'
 import type { RouteKey } from '../core/problem.ts'
+import { makeFetches } from './provider/fetches.ts'
 import type { ProviderStats } from './provider/provider.ts'
 import type { Observation } from './traefik/observer.ts'
 
@@ -88,8 +89,11 @@ export interface Publication {
   offer(target: Target): void
   /** Serves what the run before this one has served. */
   restore(stored: StoredBodies): void
-  /** Traefik has fetched the body with this hash, at so many milliseconds since 1970. */
-  fetched(hash: string, atMs: number): void
+  /** A Traefik has fetched the body with this hash, at so many milliseconds since 1970. */
+  fetched(hash: string, atMs: number, connectionId?: number): void
+  /** It asks again, so long after its last answer began. */
+  askedAgain(connectionId: number, sinceAnswerMs: number): void
+  gone(connectionId: number): void
   /** What Traefik had is gone from it: its poll is answered, and what it shows then is judged anew. */
   sendAgain(): void
   /** Traefik was looked at, well or not. */
@@ -123,7 +127,7 @@ export function createPublication(options: PublicationOptions): Publication {
   let current: Body | null = null
   /** Of the last target that was served; null for what the run before this one has served. */
   let toldAtMs: number | null = null
-  let fetchedAtMs: number | null = null
+  const fetches = makeFetches()
   /** `at` in milliseconds since 1970. */
   let lastFetch: { readonly hash: string; readonly at: number } | null = null
   /** By hash, what was served since the body that Traefik was last seen to have, the newest last. */
@@ -163,7 +167,7 @@ export function createPublication(options: PublicationOptions): Publication {
     served = new Map([...others, [hash, body] as const].slice(-KEPT_BODIES))
     if (good?.snapshot.hash === hash) good = { ...body, version: good.version }
     if (!isNew) return
-    fetchedAtMs = null
+    fetches.offered(hash, target === null)
     if (provider().held > 0) holds = true
     publish(body.snapshot)
   }
@@ -235,11 +239,18 @@ export function createPublication(options: PublicationOptions): Publication {
     )
   }
 
+  const doubtSinceMs = (): number | null => fetches.doubtSinceMs(usable() === null, performance.now())
+
   /** For how long Traefik has had the body and the time to apply it; null when no look has shown yet what became of it. */
-  function fetchedForMs(seen: Observation): number | null {
-    const { lookedAtMs, answersSinceMs } = seen
-    if (fetchedAtMs === null || lookedAtMs === null || lookedAtMs < fetchedAtMs) return null
-    return Math.max(lookedAtMs - Math.max(fetchedAtMs, answersSinceMs ?? lookedAtMs), 0)
+  function doubtedForMs({ lookedAtMs, answersSinceMs }: Observation): number | null {
+    const sinceMs = doubtSinceMs()
+    if (sinceMs === null || lookedAtMs === null || lookedAtMs < sinceMs) return null
+    return Math.max(lookedAtMs - Math.max(sinceMs, answersSinceMs ?? lookedAtMs), 0)
+  }
+
+  function isFetched({ lookedAtMs }: Observation): boolean {
+    const sinceMs = fetches.sinceMs()
+    return sinceMs !== null && lookedAtMs !== null && lookedAtMs >= sinceMs
   }
 
   function facts(): AckFacts {
@@ -248,7 +259,8 @@ export function createPublication(options: PublicationOptions): Publication {
     return {
       readable: canRead,
       beacon: canRead && current !== null && seen.reading.runtime.beacons.includes(current.snapshot.hash),
-      fetchedForMs: canRead ? fetchedForMs(seen) : null,
+      fetched: canRead && isFetched(seen),
+      doubtedForMs: canRead ? doubtedForMs(seen) : null,
       deadlineMs: deadlineMs(),
       changes: () => findChanges(had(), wanted()),
       oldestDiffers: () =>
@@ -380,8 +392,9 @@ export function createPublication(options: PublicationOptions): Publication {
     const seen = observation()
     const settled = state.phase === 'steady' && confirmed && good?.snapshot.hash === current?.snapshot.hash
     // While it cannot be read, the observer asks again by itself.
-    if (stopped || fetchedAtMs === null || settled || !readable(seen)) return
-    const left = Math.max(fetchedAtMs, seen.answersSinceMs ?? 0) + deadlineMs() - performance.now()
+    if (stopped || fetches.sinceMs() === null || settled || !readable(seen)) return
+    const sinceMs = doubtSinceMs() ?? performance.now()
+    const left = Math.max(sinceMs, seen.answersSinceMs ?? 0) + deadlineMs() - performance.now()
     timer = setTimeout(() => {
       look()
       schedule()
@@ -409,18 +422,20 @@ export function createPublication(options: PublicationOptions): Publication {
       good = applied === null ? null : { ...applied, config: null }
       serve({ ...before, config: null })
     },
-    fetched(hash, atMs) {
+    fetched(hash, atMs, connectionId = 0) {
       lastFetch = { hash, at: atMs }
-      if (hash === current?.snapshot.hash && fetchedAtMs === null) fetchedAtMs = performance.now()
+      fetches.fetched(hash, connectionId, performance.now())
       evaluate()
     },
+    askedAgain: fetches.askedAgain,
+    gone: fetches.closed,
     sendAgain() {
       if (state.phase !== 'steady') return
       log.warn(
         { hash: current?.snapshot.hash.slice(0, 12) },
         'Traefik has lost the configuration that it had; it gets it again',
       )
-      fetchedAtMs = null
+      fetches.forget()
       confirmed = false
       options.answerPolls()
     },
@@ -442,7 +457,7 @@ export function createPublication(options: PublicationOptions): Publication {
       }
       // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
       const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
-      fetchedAtMs = isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs ? performance.now() : null
+      fetches.restarted(isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs ? performance.now() : null)
       recognise()
       if (!changed && before.phase !== 'steady' && usable() !== null) {
         // It has nothing now, and would refuse the target once more: first what it is known to take, then the search anew.

@@ -2,7 +2,7 @@
 import type { RouteOutcome } from '../core/compile.ts'
 import { type Drift, findDrift, foreignOn, NO_DRIFT } from '../core/drift.ts'
 import { NO_HEALTH, rememberDown } from '../core/health.ts'
-import { type Evidence, judge, type RouteVerdict } from '../core/judge.ts'
+import { type Evidence, judge, type Polled, type RouteVerdict } from '../core/judge.ts'
 import type { PortSet } from '../core/port-set.ts'
 import { applyProbe, type ProbeResult } from '../core/probe/probe.ts'
 import { type RouteKey, routeKey } from '../core/problem.ts'
@@ -14,6 +14,8 @@ import type { Observation } from './traefik/observer.ts'
 export type VerdictsOptions = {
   readonly round: () => Round | null
   readonly publication: () => PublicationView
+  /** The last poll of a Traefik was refused for its token. */
+  readonly tokenRefused: () => boolean
   /** Null: there is no API. */
   readonly observation: () => Observation | null
   readonly heldReasons: () => ReadonlyMap<RouteKey, string>
@@ -72,7 +74,8 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
       const round = options.round()
       if (round === null) return
       const observation = options.observation()
-      const { polled, applied, current } = options.publication()
+      const { polled: isPolled, applied, current } = options.publication()
+      const polled: Polled = isPolled ? 'yes' : options.tokenRefused() ? 'refused' : 'no'
       const failed = options.failedProbes()
       // It is asked at every poll and every look, and of ten thousand routes an answer takes its time.
       const basis = [

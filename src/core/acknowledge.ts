@@ -26,8 +26,10 @@ export type AckFacts = {
   readonly readable: boolean
   /** The beacon of the body that is served now is there. */
   readonly beacon: boolean
-  /** How long ago Traefik fetched the body that is served now, in milliseconds; null: not yet. */
-  readonly fetchedForMs: number | null
+  /** Traefik has fetched the body that is served now, and was looked at since. */
+  readonly fetched: boolean
+  /** For how long a client that has not shown that it took the body has had it, in milliseconds; null: none has it. */
+  readonly doubtedForMs: number | null
   /** How long an apply may take. */
   readonly deadlineMs: number
   /** What differs between the target and what is applied. */
@@ -69,9 +71,9 @@ function afterRestore(next: 'oldest' | 'search', facts: AckFacts): AckStep {
 }
 
 export function acknowledge(state: AckState, facts: AckFacts): AckStep {
-  const { readable, beacon, fetchedForMs, deadlineMs } = facts
-  if (!readable || fetchedForMs === null) return stay(state)
-  const overdue = !beacon && fetchedForMs > deadlineMs
+  const { readable, beacon, fetched, doubtedForMs, deadlineMs } = facts
+  if (!readable || !fetched) return stay(state)
+  const overdue = !beacon && doubtedForMs !== null && doubtedForMs > deadlineMs
   switch (state.phase) {
     case 'steady': {
       if (beacon) return { state: STEADY, action: { kind: 'applied' } }

@@ -147,23 +147,26 @@ const routersShown = ({ evidence, outcome, verdict }: ExplainInput): ReadonlyMap
       : evidence.runtime.routers.filter(({ protocol }) => protocol === verdict.protocol).map(one => [one.name, one]),
   )
 
+const NOT_SHOWN: ReadonlySet<ReasonCode> = new Set<ReasonCode>(['NOT_YET_POLLED', 'TOKEN_REFUSED', 'NOT_YET_APPLIED'])
+
 /** Whether Traefik shows all of its routers, in order or not. */
 function isShown(input: ExplainInput): boolean {
   const { evidence, verdict, outcome } = input
-  if (evidence.kind !== 'read' || verdict.reason === 'NOT_YET_POLLED' || verdict.reason === 'NOT_YET_APPLIED')
-    return false
+  if (evidence.kind !== 'read' || NOT_SHOWN.has(verdict.reason)) return false
   const shown = routersShown(input)
   return (outcome?.routers ?? []).every(name => shown.has(name))
 }
 
 function served(input: ExplainInput): Link {
-  const { publication } = input
+  const { publication, verdict } = input
   if (publication === null) return link(false, null, 'no configuration is served yet')
   const { hash, revision, servedAt, polled, lastPollAt } = publication
   const body = `body ${hash.slice(0, 12)} of revision ${shortLabel(revision)}`
   if (isLeftOut(input)) return link(true, servedAt, 'Traefik was given a configuration with it')
   // After a restart of the agent Traefik may have the body already, and polls only when its hold is over.
   if (polled || isShown(input)) return link(true, servedAt, `Traefik has fetched ${body}`)
+  if (verdict.reason === 'TOKEN_REFUSED')
+    return link(false, servedAt, `${body} is offered, and the polls of Traefik are refused for their token`)
   const poll = lastPollAt === null ? 'it has never polled' : `its last poll was at ${iso(lastPollAt)}`
   return link(false, servedAt, `${body} is offered, and Traefik has not fetched it; ${poll}`)
 }

@@ -43,6 +43,9 @@ export type RouteVerdict = RoutePlace & {
   readonly origin: string
 }
 
+/** `refused`: its polls are refused for their token. */
+export type Polled = 'yes' | 'no' | 'refused'
+
 type Finding = { readonly reason: ReasonCode; readonly message: string; readonly remedy?: string }
 
 const same = (a: readonly string[], b: readonly string[]): boolean =>
@@ -131,6 +134,11 @@ function backendsDown(outcome: RouteOutcome, runtime: Runtime): Finding | null {
   }
 }
 
+function notPolled(polled: Exclude<Polled, 'yes'>): Finding {
+  const reason = polled === 'no' ? 'NOT_YET_POLLED' : 'TOKEN_REFUSED'
+  return { reason, message: REASONS[reason].meaning }
+}
+
 const NOT_IN_BODY: Finding = {
   reason: 'NOT_YET_APPLIED',
   message: 'Traefik does not show a configuration yet that has the route as it is now',
@@ -139,7 +147,7 @@ const NOT_IN_BODY: Finding = {
 function judgeOne(
   outcome: RouteOutcome,
   config: DynamicConfig,
-  polled: boolean,
+  polled: Polled,
   evidence: Evidence,
   runtime: Runtime | null,
   inBody: (outcome: RouteOutcome) => boolean,
@@ -153,10 +161,7 @@ function judgeOne(
       message: evidence.kind === 'fault' ? evidence.message : REASONS.API_UNREACHABLE.meaning,
     }
   const fault = standing(outcome, config, runtime) ?? (inBody(outcome) ? null : NOT_IN_BODY)
-  if (fault !== null)
-    return fault.reason === 'NOT_YET_APPLIED' && !polled
-      ? { reason: 'NOT_YET_POLLED', message: REASONS.NOT_YET_POLLED.meaning }
-      : fault
+  if (fault !== null) return fault.reason === 'NOT_YET_APPLIED' && polled !== 'yes' ? notPolled(polled) : fault
   if (outcome.degraded !== null)
     return { reason: outcome.degraded.code, message: outcome.degraded.message, remedy: outcome.degraded.remedy }
   return backendsDown(outcome, runtime) ?? { reason: 'LIVE', message: REASONS.LIVE.meaning }
@@ -167,8 +172,8 @@ export type JudgeInput = {
   /** Routes that never became candidates: what the sources refused. */
   readonly rejected: readonly Problem[]
   readonly config: DynamicConfig
-  /** Traefik has fetched the body that is served now. */
-  readonly polled: boolean
+  /** Whether Traefik has fetched the body that is served now. */
+  readonly polled: Polled
   readonly evidence: Evidence
   /** Routes that the guard keeps, each with the guard's sentence. */
   readonly held: ReadonlyMap<RouteKey, string>

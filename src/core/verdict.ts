@@ -27,6 +27,12 @@ const reasons = {
     remedy:
       'It fetches within its poll interval. If it never does, compare providers.http.endpoint in its static configuration with this agent.',
   },
+  TOKEN_REFUSED: {
+    verdict: 'pending',
+    meaning: 'Traefik polls with no token or a wrong one, so it does not get the configuration that holds this route.',
+    remedy:
+      'Write the token of provider.tokenFile into the static configuration of Traefik (fairlead static-config --provider-token-file FILE --out FILE), and restart Traefik.',
+  },
   NOT_YET_APPLIED: {
     verdict: 'pending',
     meaning: 'Traefik has fetched the route and has not shown it yet.',

@@ -58,6 +58,8 @@ function make(options: Partial<ReconcilerOptions> = {}): Made {
     },
     restore: () => {},
     fetched: () => {},
+    askedAgain: () => {},
+    gone: () => {},
     sendAgain: () => {},
     observed: () => {},
     restarted: () => {},

@@ -11,7 +11,7 @@ function reasonOf(fields: Record<string, unknown>, applied: readonly Candidate[]
   const { outcomes, config } = compileLists(as(fields))
   const runtime = runtimeOf(rawdataOf(config))
   const evidence = { kind: 'read', runtime } as const
-  return judge({ outcomes, rejected: [], config, polled: true, evidence, held: new Map(), applied })[0]?.reason
+  return judge({ outcomes, rejected: [], config, polled: 'yes', evidence, held: new Map(), applied })[0]?.reason
 }
 
 test.each([

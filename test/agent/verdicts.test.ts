@@ -53,11 +53,13 @@ function make(round: Round | null) {
     observation: round === null ? null : (showing(round) as Observation | null),
     held: new Map<RouteKey, string>() as ReadonlyMap<RouteKey, string>,
     probes: new Map<RouteKey, ProbeResult>() as ReadonlyMap<RouteKey, ProbeResult>,
+    tokenRefused: false,
     ms: 1000,
   }
   const verdicts = createVerdicts({
     round: () => now.round,
     publication: () => now.view ?? { current: null, polled: false, applied: null, phase: 'steady', lastLiveMs: null },
+    tokenRefused: () => now.tokenRefused,
     observation: () => now.observation,
     heldReasons: () => now.held,
     failedProbes: () => now.probes,

@@ -7,16 +7,18 @@ const DEADLINE = 5_000
 const two: readonly Change[] = [['tcp/a'], ['tcp/b']]
 const searching: AckState = { phase: 'trial', search: startSearch(two) }
 
-const NOT_READ = { readable: false, beacon: false, fetchedForMs: null }
-const NOT_FETCHED = { readable: true, beacon: false, fetchedForMs: null }
-const EARLY = { readable: true, beacon: false, fetchedForMs: DEADLINE }
-const OVERDUE = { readable: true, beacon: false, fetchedForMs: DEADLINE + 1 }
-const SEEN = { readable: true, beacon: true, fetchedForMs: 12 }
-const SEEN_LATE = { readable: true, beacon: true, fetchedForMs: 60_000 }
+const NOT_READ = { readable: false, beacon: false, fetched: false, doubtedForMs: null }
+const NOT_FETCHED = { readable: true, beacon: false, fetched: false, doubtedForMs: null }
+const EARLY = { readable: true, beacon: false, fetched: true, doubtedForMs: DEADLINE }
+const OVERDUE = { readable: true, beacon: false, fetched: true, doubtedForMs: DEADLINE + 1 }
+/** Whoever fetched it has shown that he took it. */
+const TAKEN = { readable: true, beacon: false, fetched: true, doubtedForMs: null }
+const SEEN = { readable: true, beacon: true, fetched: true, doubtedForMs: 12 }
+const SEEN_LATE = { readable: true, beacon: true, fetched: true, doubtedForMs: 60_000 }
 /** Fetched long ago, but nobody can look. */
-const BLIND = { readable: false, beacon: false, fetchedForMs: 60_000 }
+const BLIND = { readable: false, beacon: false, fetched: false, doubtedForMs: 60_000 }
 
-type Moment = Pick<AckFacts, 'readable' | 'beacon' | 'fetchedForMs'>
+type Moment = Pick<AckFacts, 'readable' | 'beacon' | 'fetched' | 'doubtedForMs'>
 type Rest = Partial<Pick<AckFacts, 'changes' | 'oldestDiffers' | 'hasApplied'>>
 
 /** `phase -> action`, with what else matters of them. */
@@ -47,6 +49,8 @@ describe('one step', () => {
     ['steady, within the deadline', { phase: 'steady' }, EARLY, {}, 'steady: none'],
     ['steady, the beacon is there', { phase: 'steady' }, SEEN, {}, 'steady: applied'],
     ['steady, the beacon came late', { phase: 'steady' }, SEEN_LATE, {}, 'steady: applied'],
+    ['steady, taken by whoever fetched it', { phase: 'steady' }, TAKEN, nothingApplied, 'steady: none'],
+    ['a trial, taken by whoever fetched it', searching, TAKEN, {}, 'trial: none'],
     ['steady, overdue', { phase: 'steady' }, OVERDUE, {}, 'restoring for search: serve-applied'],
     ['steady, overdue, other fields', { phase: 'steady' }, OVERDUE, older, 'restoring for oldest: serve-applied'],
     ['steady, overdue, nothing applied', { phase: 'steady' }, OVERDUE, nothingApplied, 'trial: serve-trial tcp/a'],

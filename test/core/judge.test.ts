@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/core/compile.ts'
-import { type Evidence, judge, type RouteVerdict, standingOutcomes } from '../../src/core/judge.ts'
+import { type Evidence, judge, type Polled, type RouteVerdict, standingOutcomes } from '../../src/core/judge.ts'
 import type { ObservedTraefik } from '../../src/core/observed.ts'
 import type { Problem, RouteKey } from '../../src/core/problem.ts'
 import { REASONS } from '../../src/core/verdict.ts'
@@ -25,7 +25,7 @@ type Given = {
   /** What Traefik shows, changed from what was compiled; or any other evidence. */
   readonly shows?: (raw: Raw) => void
   readonly evidence?: Evidence
-  readonly polled?: boolean
+  readonly polled?: Polled
   readonly held?: readonly (readonly [RouteKey, string])[]
   readonly rejected?: readonly Problem[]
 }
@@ -41,7 +41,7 @@ function judged(given: Given): readonly RouteVerdict[] {
     outcomes,
     rejected: given.rejected ?? [],
     config,
-    polled: given.polled ?? true,
+    polled: given.polled ?? 'yes',
     evidence: given.evidence ?? { kind: 'read', runtime: runtimeOf(raw) },
     held: new Map(given.held ?? []),
   })
@@ -73,7 +73,13 @@ describe('one route', () => {
       'pending API_UNREACHABLE',
       'it is late',
     ],
-    ['not polled', { evidence: nothing, polled: false }, 'pending NOT_YET_POLLED', REASONS.NOT_YET_POLLED.meaning],
+    [
+      'its polls are refused',
+      { evidence: nothing, polled: 'refused' },
+      'pending TOKEN_REFUSED',
+      REASONS.TOKEN_REFUSED.meaning,
+    ],
+    ['not polled', { evidence: nothing, polled: 'no' }, 'pending NOT_YET_POLLED', REASONS.NOT_YET_POLLED.meaning],
     [
       'polled and not shown',
       { evidence: nothing },
@@ -124,7 +130,7 @@ describe('one route', () => {
     ],
     [
       'that is disabled, not polled for the newest body',
-      { polled: false, shows: change('tcpRouters', 'tcp_pg@http', { status: 'disabled', error: ['no'] }) },
+      { polled: 'no', shows: change('tcpRouters', 'tcp_pg@http', { status: 'disabled', error: ['no'] }) },
       'refused TRAEFIK_DISABLED',
       'Traefik shows the router tcp_pg as disabled: no',
     ],

@@ -76,7 +76,7 @@ export async function openPollClient(port: number, host = '127.0.0.1'): Promise<
 
   const send = (target: string, { method = 'GET', headers = {} }: SendOptions = {}) => {
     methods.push(method)
-    const all = { Host: `${host.includes(':') ? `[${host}]` : host}:${port}`, ...headers }
+    const all = { Host: `${host.includes(':') ? `[${host}]` : host}:${port}`, ...TRAEFIK_HEADERS, ...headers }
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.write(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`)
   }

@@ -21,8 +21,10 @@ export const NOW = Date.parse('2026-11-23T00:00:00Z')
 const PROVIDER: ProviderStats = {
   lastPollAt: NOW - 3_000,
   polls: 12,
+  strangers: null,
   pollsByStatus: { 200: 12 },
   unauthorized: 0,
+  tokenRefused: false,
   lastServedHash: 'a'.repeat(64),
   pollers: 1,
   pollGapMs: 100,

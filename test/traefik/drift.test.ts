@@ -8,6 +8,7 @@ import { startTcpBackend } from '../support/backends.ts'
 import { tcpRoute } from '../support/builders.ts'
 import { tcpAsk, tcpName } from '../support/clients.ts'
 import { part } from '../support/parts.ts'
+import { TRAEFIK_HEADERS } from '../support/poll-client.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const FOREIGN_BODY = JSON.stringify({ tcp: { services: { other: { loadBalancer: { servers: [] } } } } })
@@ -25,7 +26,7 @@ async function startInterloper(): Promise<{ readonly url: string; target(url: st
     if (asked) return
     asked = true
     try {
-      const response = await fetch(target)
+      const response = await fetch(target, { headers: TRAEFIK_HEADERS })
       answerAll(response.status, await response.text())
     } catch {
       answerAll(503, '')

@@ -197,7 +197,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     const rig = await startRig({ token: 'a'.repeat(43), traefikToken: 'b'.repeat(43) })
     await rig.write('pg.yaml', { tcpRoutes: [tcpRoute({ externalPort: rig.tcp[0], upstreams: [backend.address] })] })
     await waitFor(() => rig.status().traefik.unauthorized > 0, { what: 'a refused poll' })
-    expect(await rig.verdict('tcp/pg', 'pending')).toMatchObject({ reason: 'NOT_YET_POLLED' })
+    expect(await rig.verdict('tcp/pg', 'pending')).toMatchObject({ reason: 'TOKEN_REFUSED' })
     expect(rig.status().traefik.state).toBe('never-polled')
     expect((await tcpAsk(port(rig.tcp, 0), { timeoutMs: 300 })).kind).not.toBe('said')
   })

@@ -54,7 +54,12 @@ describe.skipIf(!part('traefik'))('a provider endpoint with a token', () => {
     await to(two.address)
     await rig.startAgent()
     await waitFor(() => rig.status().traefik.unauthorized >= 2, { what: 'polls with the old token to be refused' })
-    expect(await rig.verdict('tcp/pg', 'pending')).toMatchObject({ reason: 'NOT_YET_POLLED' })
+    await waitFor(() => rig.status().routes[0]?.reason === 'TOKEN_REFUSED', { what: 'the reason to be the token' })
+    expect(await (await fetch(`${rig.admin}/explain/pg`)).json()).toMatchObject({
+      verdict: 'pending',
+      reason: 'TOKEN_REFUSED',
+      brokenAt: 'served',
+    })
     expect(rig.status().traefik).toMatchObject({ state: 'never-polled', lastPollAt: null })
     expect(await tcpName(port)).toBe('one')
 

@@ -75,6 +75,10 @@ export type StatusView = {
     readonly heldPolls: number
     readonly unauthorized: number
     readonly pollers: number
+    /** The last poll of a Traefik was refused for its token. */
+    readonly tokenRefused: boolean
+    /** Polls of clients that are no Traefik; null: there were none. */
+    readonly strangers: { readonly polls: number; readonly name: string } | null
     readonly holdShortened: HoldShortened | null
     readonly lastApplyMs: number | null
     readonly entryPoints: readonly ObservedEntryPoint[] | null
@@ -226,6 +230,8 @@ export function statusView(input: StatusInput): StatusView {
       heldPolls: provider.held,
       unauthorized: provider.unauthorized,
       pollers: provider.pollers,
+      tokenRefused: provider.tokenRefused,
+      strangers: provider.strangers,
       holdShortened: provider.holdShortened,
       lastApplyMs:
         observation?.lastApplyMs === null || observation === null ? null : Math.round(observation.lastApplyMs),

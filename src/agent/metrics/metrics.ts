@@ -24,7 +24,7 @@ export interface Metrics {
   /** A body was handed to the provider endpoint. */
   served(snapshot: Pick<Snapshot, 'body'>): void
   /** An answer of the provider endpoint is out; `at` in milliseconds since 1970. */
-  polled(poll: { readonly status: number; readonly at: number }): void
+  polled(poll: { readonly status: number; readonly at: number; readonly byTraefik: boolean }): void
   /** Traefik has fetched a body and not applied it in time. */
   nacked(): void
   /** Traefik was seen to have applied a change, so many milliseconds after it was read at its source. */
@@ -172,9 +172,9 @@ export function createMetrics(
     fetched: (source, result) => void attempt(() => fetches.inc({ source, result: bounded(result) })),
     compiled: durationMs => void attempt(() => compileDuration.observe(seconds(durationMs))),
     served: ({ body }) => void attempt(() => bodyBytes.set(Buffer.byteLength(body))),
-    polled({ status, at }) {
+    polled({ status, at, byTraefik }) {
       attempt(() => polls.inc({ code: status }))
-      if (status === 200) attempt(() => lastPoll.set(seconds(at)))
+      if (status === 200 && byTraefik) attempt(() => lastPoll.set(seconds(at)))
     },
     nacked: () => void attempt(() => nacks.inc()),
     applied: durationMs => void attempt(() => applyDuration.observe(seconds(durationMs))),

@@ -25,10 +25,12 @@ export type Connection = {
   quietSinceMs: number
   /** It has had an answer, of any kind. */
   answered: boolean
-  /** Null before the first answered poll. */
+  /** Of a Traefik's polls; null before the first answered one. */
   span: PollSpan | null
   /** When the last answer to a poll was out; null when none was. */
   polledAtMs: number | null
+  /** When that answer began; null when none did. */
+  answeredFromMs: number | null
   /** Hash of the last body that went out whole. */
   servedHash: string | null
 }
@@ -138,6 +140,7 @@ export function makeConnectionTable(options: {
         answered: false,
         span: null,
         polledAtMs: null,
+        answeredFromMs: null,
         servedHash: null,
       }
       bySocket.set(socket, connection)

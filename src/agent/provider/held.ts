@@ -10,6 +10,8 @@ export type HeldPoll = {
   readonly arrivedAtMs: number
   readonly askedMs: number
   readonly holdMs: number
+  /** Traefik's: what anybody else waits for says nothing of its pollTimeout. */
+  readonly counts: boolean
   /** Sends the answer; `last` ends the connection after it. */
   readonly answer: (end: { readonly last: boolean }) => void
 }
@@ -21,6 +23,7 @@ export type HeldPolls = {
   readonly keep: (poll: HeldPoll) => void
   readonly releaseAll: (end: { readonly last: boolean }) => void
   readonly reset: () => void
+  /** Of Traefik's. */
   readonly size: () => number
   readonly shortened: () => HoldShortened | null
 }
@@ -33,6 +36,7 @@ export function makeHeldPolls(options: {
 }): HeldPolls {
   const { nowMs, wallClock, onShortened } = options
   const held = new Set<Exchange>()
+  const counted = new Set<Exchange>()
   let state = INITIAL_HOLD
 
   function change(event: HoldEvent) {
@@ -43,22 +47,24 @@ export function makeHeldPolls(options: {
 
   return {
     decide: poll => decideHold(state, poll),
-    keep({ exchange, response, arrivedAtMs, askedMs, holdMs, answer }) {
+    keep({ exchange, response, arrivedAtMs, askedMs, holdMs, counts, answer }) {
       const timer = setTimeout(() => exchange.release?.({ last: false }), holdMs)
       const leave = () => {
         clearTimeout(timer)
         held.delete(exchange)
+        counted.delete(exchange)
         exchange.release = null
       }
       held.add(exchange)
+      if (counts) counted.add(exchange)
       exchange.release = end => {
         leave()
-        change({ kind: 'answered', waitedMs: nowMs() - arrivedAtMs })
+        if (counts) change({ kind: 'answered', waitedMs: nowMs() - arrivedAtMs })
         answer(end)
       }
       response.once('close', () => {
         // Released, or cut off by us: then nobody hung up.
-        const hungUp = exchange.release !== null
+        const hungUp = exchange.release !== null && counts
         leave()
         const endedAtMs = nowMs()
         if (hungUp) change({ kind: 'hung-up', askedMs, waitedMs: endedAtMs - arrivedAtMs, endedAtMs, at: wallClock() })
@@ -68,7 +74,7 @@ export function makeHeldPolls(options: {
       for (const exchange of [...held]) exchange.release?.(end)
     },
     reset: () => change({ kind: 'reset' }),
-    size: () => held.size,
+    size: () => counted.size,
     shortened: () => state.shortened,
   }
 }

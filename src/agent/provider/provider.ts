@@ -15,6 +15,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Snapshot } from '../../core/payload.ts'
+import { printable } from '../../core/problem.ts'
 import type { ListenAddress } from '../../lib/setting-types.ts'
 import { allowedHosts, hasAllowedHost, isLocalPeer, listenOnLoopback, makeBearerCheck } from '../local-http.ts'
 import { type Answer, makeServed, NO_STATE_ANSWER, refusalAnswer } from './answer.ts'
@@ -23,7 +24,7 @@ import { bringsBody, refuseMalformed, sendAnswer } from './exchange.ts'
 import { makeHeldPolls } from './held.ts'
 import type { HoldShortened } from './hold.ts'
 import { PROVIDER_LIMITS, type ProviderLimits } from './limits.ts'
-import { judgeRequest } from './request.ts'
+import { isTraefik, judgeRequest } from './request.ts'
 import { makePollAccount, type PollSpan, type PollStats } from './stats.ts'
 
 /** A poll whose answer is out: handed to the kernel to the last byte. */
@@ -41,6 +42,15 @@ export type Poll = {
   /** From the arrival of the poll to the beginning of its answer. */
   readonly heldMs: number
   readonly tokenOk: boolean
+  /** Traefik's own, by its User-Agent: what others fetch, such as curl, says nothing of Traefik. */
+  readonly byTraefik: boolean
+}
+
+/** A Traefik's connection asks again. */
+export type Ask = {
+  readonly connectionId: number
+  /** Since the last answer on it began. */
+  readonly sinceAnswerMs: number
 }
 
 export type ProviderStats = PollStats & {
@@ -67,6 +77,10 @@ export type ProviderOptions = {
   readonly clock?: () => number
   /** Called after the answer is out. What it throws is logged, and the next poll is answered all the same. */
   readonly onPoll?: (poll: Poll) => void
+  /** Called when the poll arrives, before it is answered or held. */
+  readonly onAsk?: (ask: Ask) => void
+  /** A connection that has polled is closed. */
+  readonly onGone?: (connectionId: number) => void
   readonly limits?: Partial<ProviderLimits>
 }
 
@@ -89,7 +103,7 @@ export type Provider = {
 
 /** The provider endpoint. Opens nothing before `start`. */
 export function createProvider(options: ProviderOptions): Provider {
-  const { listen, token, onPoll } = options
+  const { listen, token, onPoll, onAsk, onGone } = options
   const limits = { ...PROVIDER_LIMITS, ...options.limits }
   const wallClock = options.clock ?? Date.now
   const nowMs = () => performance.now()
@@ -113,8 +127,10 @@ export function createProvider(options: ProviderOptions): Provider {
   const connections = makeConnectionTable({
     maxConnections: limits.maxConnections,
     nowMs,
-    onClosed({ span }) {
-      if (span !== null) account.closed(span, nowMs())
+    onClosed({ id, span }) {
+      if (span === null) return
+      account.closed(span, nowMs())
+      tell(onGone, id)
     },
   })
 
@@ -156,6 +172,7 @@ export function createProvider(options: ProviderOptions): Provider {
     response.once('close', () => connection.exchanges.delete(exchange))
 
     const ours = tokenOk(request)
+    const byTraefik = isTraefik(request)
     const verdict = judgeRequest({
       method: request.method ?? '',
       target: request.url ?? '',
@@ -166,7 +183,7 @@ export function createProvider(options: ProviderOptions): Provider {
     const unread = bringsBody(request)
 
     const send = (answer: Answer, end: { readonly last: boolean }) => {
-      const heldMs = nowMs() - arrivedAtMs
+      const beganMs = nowMs()
       sendAnswer({
         connection,
         exchange,
@@ -178,7 +195,10 @@ export function createProvider(options: ProviderOptions): Provider {
         nowMs,
         onOut() {
           account.answered(answer.status)
-          if (isPoll) polled(connection, answer, { heldMs, tokenOk: ours })
+          if (isPoll) {
+            connection.answeredFromMs = beganMs
+            polled(connection, answer, { heldMs: beganMs - arrivedAtMs, tokenOk: ours, byTraefik }, request)
+          }
           if (stopped !== null && connection.exchanges.size === 0) connection.socket.destroySoon()
         },
         onSlow() {
@@ -197,7 +217,9 @@ export function createProvider(options: ProviderOptions): Provider {
         send(currentAnswer(), { last: false })
         return
       case 'poll': {
-        if (connection.polledAtMs !== null) account.gap(arrivedAtMs - connection.polledAtMs)
+        if (byTraefik && connection.polledAtMs !== null) account.gap(arrivedAtMs - connection.polledAtMs)
+        if (byTraefik && connection.answeredFromMs !== null)
+          tell(onAsk, { connectionId: connection.id, sinceAnswerMs: arrivedAtMs - connection.answeredFromMs })
         const holdMs = held.decide({
           askedMs: verdict.holdMs,
           currentHash: current?.hash ?? null,
@@ -213,6 +235,7 @@ export function createProvider(options: ProviderOptions): Provider {
             arrivedAtMs,
             askedMs: verdict.holdMs,
             holdMs,
+            counts: byTraefik,
             answer: end => send(currentAnswer(), end),
           })
         return
@@ -222,28 +245,36 @@ export function createProvider(options: ProviderOptions): Provider {
     }
   }
 
-  function polled(connection: Connection, answer: Answer, how: { readonly heldMs: number; readonly tokenOk: boolean }) {
+  function polled(
+    connection: Connection,
+    answer: Answer,
+    how: Pick<Poll, 'heldMs' | 'tokenOk' | 'byTraefik'>,
+    { headers }: IncomingMessage,
+  ) {
     const newConnection = connection.polledAtMs === null
     const at = wallClock()
     connection.polledAtMs = connection.quietSinceMs
-    if (answer.status === 200 || answer.status === 503) {
+    if (!how.byTraefik) {
+      connection.servedHash = answer.hash ?? connection.servedHash
+      account.strange(printable(headers['user-agent'] ?? 'nothing'))
+    } else if (answer.status === 200 || answer.status === 503) {
       const { fromMs, polls }: PollSpan = connection.span ?? { fromMs: connection.quietSinceMs, toMs: 0, polls: 0 }
       connection.span = { fromMs, toMs: connection.quietSinceMs, polls: polls + 1 }
       connection.servedHash = answer.hash ?? connection.servedHash
       account.polled(at, answer.hash)
-    }
+    } else if (!how.tokenOk) account.refusedToken()
     if (!how.tokenOk && nowMs() - refusalLoggedAtMs > REFUSAL_LOG_INTERVAL_MS) {
       refusalLoggedAtMs = nowMs()
       log.warn({ connectionId: connection.id }, 'poll refused, its token is missing or wrong')
     }
-    tell({ at, hash: answer.hash, status: answer.status, connectionId: connection.id, newConnection, ...how })
+    tell(onPoll, { at, hash: answer.hash, status: answer.status, connectionId: connection.id, newConnection, ...how })
   }
 
-  function tell(poll: Poll) {
+  function tell<T>(listener: ((of: T) => void) | undefined, of: T) {
     const failed = (err: unknown) => log.error({ err }, 'poll observer failed')
     try {
       // An async function is taken for one that returns nothing, and its rejection would end the process.
-      const result: unknown = onPoll?.(poll)
+      const result: unknown = listener?.(of)
       if (result instanceof Promise) result.catch(failed)
     } catch (err) {
       failed(err)

@@ -1,9 +1,14 @@
 /** What one request to the provider endpoint asks for, and the answer to those that ask for anything but a poll. */
+import type { IncomingMessage } from 'node:http'
 import { printable } from '../../core/problem.ts'
 import type { PlainAnswer } from '../local-http.ts'
 import { MAX_HOLD_MS, parseHold } from './hold.ts'
 
 const PATH = '/traefik'
+
+/** Traefik's provider does not say who it is, but for the library that asks. Whoever sets another name in `providers.http.headers` hides it. */
+export const isTraefik = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
+  headers['user-agent']?.startsWith('Go-http-client/') === true
 
 export type RequestView = {
   readonly method: string

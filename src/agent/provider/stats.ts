@@ -39,10 +39,17 @@ const GAPS = 15
 const CLOSED_SPANS = 256
 
 export type PollStats = {
+  /** Of Traefik's polls, as are the others but where it says so. */
   readonly lastPollAt: number | null
   readonly polls: number
+  /** Polls of clients that are no Traefik, and what the last one calls itself. */
+  readonly strangers: { readonly polls: number; readonly name: string } | null
+  /** Every answer of the endpoint. */
   readonly pollsByStatus: Readonly<Record<string, number>>
+  /** Whoever asked. */
   readonly unauthorized: number
+  /** The last poll of a Traefik was refused for its token. */
+  readonly tokenRefused: boolean
   readonly lastServedHash: string | null
   readonly pollers: number
   readonly pollGapMs: number | null
@@ -54,6 +61,8 @@ export function makePollAccount() {
   const gaps: number[] = []
   let closed: PollSpan[] = []
   let polls = 0
+  let tokenRefused = false
+  let strangers: PollStats['strangers'] = null
   let lastPollAt: number | null = null
   let lastServedHash: string | null = null
 
@@ -65,8 +74,17 @@ export function makePollAccount() {
     /** A poll was answered with a body (its hash) or with a 503 (null). */
     polled(at: number, hash: string | null) {
       polls += 1
+      tokenRefused = false
       lastPollAt = at
       lastServedHash = hash ?? lastServedHash
+    },
+    /** A poll of a Traefik was refused for its token. */
+    refusedToken() {
+      tokenRefused = true
+    },
+    /** A poll of a client that is no Traefik was answered. */
+    strange(name: string) {
+      strangers = { polls: (strangers?.polls ?? 0) + 1, name }
     },
     /** Time between an answer and the next poll on its connection. */
     gap(ms: number) {
@@ -83,8 +101,10 @@ export function makePollAccount() {
       return {
         lastPollAt,
         polls,
+        strangers,
         pollsByStatus: Object.fromEntries(byStatus),
         unauthorized: byStatus.get(401) ?? 0,
+        tokenRefused,
         lastServedHash,
         pollers: countPollers([...closed, ...open], nowMs),
         pollGapMs: gap === null ? null : Math.round(gap),

@@ -285,7 +285,7 @@ describe('states', () => {
 
   test('a view that throws costs its own samples', async () => {
     const { metrics, registry } = metricsOf()
-    metrics.polled({ status: 200, at: NOW })
+    metrics.polled({ status: 200, at: NOW, byTraefik: true })
     metrics.observe(() => {
       throw new Error('fault in the view')
     })
@@ -308,13 +308,14 @@ describe('events', () => {
       expect(await samples(registry, name)).toEqual({})
   })
 
-  test('polls are counted by status, and only a body counts as one', async () => {
+  test('polls are counted by status, and only one of Traefik for a body is the last', async () => {
     const { metrics, registry } = metricsOf()
-    metrics.polled({ status: 200, at: NOW - 5_000 })
-    metrics.polled({ status: 200, at: NOW - 4_000 })
-    metrics.polled({ status: 503, at: NOW })
+    metrics.polled({ status: 200, at: NOW - 5_000, byTraefik: true })
+    metrics.polled({ status: 200, at: NOW - 4_000, byTraefik: true })
+    metrics.polled({ status: 503, at: NOW, byTraefik: true })
+    metrics.polled({ status: 200, at: NOW, byTraefik: false })
     expect(await samples(registry, 'fairlead_provider_polls_total')).toEqual({
-      'fairlead_provider_polls_total{code="200"}': 2,
+      'fairlead_provider_polls_total{code="200"}': 3,
       'fairlead_provider_polls_total{code="503"}': 1,
     })
     expect(await samples(registry, 'fairlead_provider_last_poll_timestamp_seconds')).toEqual({
@@ -413,7 +414,7 @@ describe('events', () => {
   test('a number that is none throws nothing', async () => {
     const { metrics, registry } = metricsOf()
     metrics.compiled(Object('x'))
-    metrics.polled({ status: 200, at: Object('x') })
+    metrics.polled({ status: 200, at: Object('x'), byTraefik: true })
     expect(Object.values(await samples(registry, 'fairlead_metrics_faults_total'))[0]).toBeGreaterThan(0)
   })
 })
@@ -437,7 +438,7 @@ describe('the whole answer', () => {
     metrics.fetched('files', 'ok')
     metrics.compiled(3)
     metrics.served({ body: '{}' })
-    metrics.polled({ status: 200, at: NOW })
+    metrics.polled({ status: 200, at: NOW, byTraefik: true })
     metrics.saved({ ok: true, generation: 1, savedAt: NOW, bytes: 100 })
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
       input: await registry.metrics(),

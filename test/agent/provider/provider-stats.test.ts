@@ -33,8 +33,10 @@ test('an empty account has nothing in it', () => {
   expect(makePollAccount().read([], NOW)).toEqual({
     lastPollAt: null,
     polls: 0,
+    strangers: null,
     pollsByStatus: {},
     unauthorized: 0,
+    tokenRefused: false,
     lastServedHash: null,
     pollers: 0,
     pollGapMs: null,
@@ -58,8 +60,10 @@ test('a refused poll leaves the last served hash', () => {
   expect(account.read([], NOW)).toEqual({
     lastPollAt: 9,
     polls: 2,
+    strangers: null,
     pollsByStatus: { 200: 1, 401: 1, 503: 1 },
     unauthorized: 1,
+    tokenRefused: false,
     lastServedHash: 'a',
     pollers: 0,
     pollGapMs: null,

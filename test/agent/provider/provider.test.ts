@@ -44,6 +44,7 @@ describe('the answer', () => {
         newConnection: true,
         heldMs: expect.any(Number),
         tokenOk: true,
+        byTraefik: true,
       },
     ])
   })
@@ -281,8 +282,10 @@ describe('stats', () => {
     expect(stats()).toEqual({
       lastPollAt: null,
       polls: 0,
+      strangers: null,
       pollsByStatus: {},
       unauthorized: 0,
+      tokenRefused: false,
       lastServedHash: null,
       pollers: 0,
       pollGapMs: null,
@@ -299,8 +302,10 @@ describe('stats', () => {
     expect(stats()).toEqual({
       lastPollAt: 1_700_000_000_000,
       polls: 2,
+      strangers: null,
       pollsByStatus: { 200: 2, 404: 1, 400: 1 },
       unauthorized: 0,
+      tokenRefused: false,
       lastServedHash: A.hash,
       pollers: 1,
       pollGapMs: expect.any(Number),

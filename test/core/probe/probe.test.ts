@@ -144,7 +144,7 @@ test('only what stands in Traefik and asks for it is probed', () => {
   })
   const { outcomes, config } = compiled
   const evidence = { kind: 'none' } as const
-  const verdicts = judge({ outcomes, rejected: [], config, polled: true, evidence, held: new Map() })
+  const verdicts = judge({ outcomes, rejected: [], config, polled: 'yes', evidence, held: new Map() })
   const live = verdicts.map(verdict =>
     verdict.id === 'c' || verdict.verdict === 'conflicted'
       ? verdict
