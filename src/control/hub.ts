@@ -92,7 +92,7 @@ async function beginEpoch(tx: Tx): Promise<void> {
       action: 'epoch.raise',
       resourceKind: 'epoch',
       resourceId: String(epoch),
-      before: found,
+      before,
       after: { epoch, revision },
     },
     { actor: { kind: 'system', id: 'hub' }, requestId: makeId('req'), position: { epoch, revision } },
