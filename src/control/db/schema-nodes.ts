@@ -1,6 +1,17 @@
 /** The proxy nodes: who they are, how they came in, and what they last said. */
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { createdAt, moment, version } from './columns.ts'
 import { servicePorts } from './schema.ts'
 
@@ -140,4 +151,23 @@ export const probeRequests = pgTable(
     index('probe_requests_expires_at_index').on(table.expiresAt),
     index('probe_requests_route_index').on(table.routeId),
   ],
+)
+
+/** What the nodes found, by request: a live route has no row of verdicts that could hold it. */
+export const probeAnswers = pgTable(
+  'probe_answers',
+  {
+    requestId: text('request_id')
+      .notNull()
+      .references(() => probeRequests.id, { onDelete: 'cascade' }),
+    nodeId: text('node_id')
+      .notNull()
+      .references(() => nodes.id, { onDelete: 'cascade' }),
+    /** Null: it could not be tried. */
+    ok: boolean('ok'),
+    at: moment('at'),
+    detail: text('detail').notNull(),
+    answeredAt: moment('answered_at').notNull().defaultNow(),
+  },
+  table => [primaryKey({ columns: [table.requestId, table.nodeId] })],
 )
