@@ -7,12 +7,12 @@
  */
 import { sql } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
-import type { Clock } from '../../lib/clock.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Database } from '../db/client.ts'
+import type { ControlDeps } from '../deps.ts'
 import { ApiError } from '../http/api-error.ts'
 import { headerValues } from '../http/headers.ts'
-import type { NodeReader, NodeRow, NodeView } from './node-reader.ts'
+import { createNodeReader, type NodeRow, type NodeView } from './node-reader.ts'
 import { createVerifier, readSignedRequest, SIGNATURE_WINDOW_MS, type SignedRequest } from './signature.ts'
 
 /** What authentication has read of the node, for the handler of the request. */
@@ -65,20 +65,15 @@ async function takeTimestamp(
     throw refused('TIMESTAMP_REUSED', `the timestamp ${timestampMs} is not above that of the last request of this node`)
 }
 
-export type AuthenticateNodeOptions = {
-  readonly database: Pick<Database, 'transaction'>
-  readonly clock: Pick<Clock, 'now'>
-  readonly reader: NodeReader
-}
-
 const NO_BODY = Buffer.alloc(0)
 
 /** For the hook before the handler of each route of nodes. Throws an ApiError (401). */
 export function createAuthenticateNode({
   database,
   clock,
-  reader,
-}: AuthenticateNodeOptions): (request: FastifyRequest) => Promise<Actor> {
+  hub,
+}: Pick<ControlDeps, 'database' | 'clock' | 'hub'>): (request: FastifyRequest) => Promise<Actor> {
+  const reader = createNodeReader(database, hub)
   const isSigned = createVerifier()
   return async request => {
     const signed = readSignedRequest({
