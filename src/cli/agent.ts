@@ -6,12 +6,12 @@ import { type AgentConfig, sourceFault } from '../agent/config.ts'
 import { loadToken } from '../agent/identity.ts'
 import { createNotifier, type Notifier, parseNotifyEnvironment } from '../agent/notify.ts'
 import { createLogger } from '../lib/logger.ts'
+import { fairleadVersion } from '../lib/version.ts'
 import { defineCommand } from './command.ts'
 import { aborted, asDaemon, keepRunningUnread, type LastWord } from './daemon.ts'
 import { CliError, type ExitCode, type Io } from './io.ts'
 import { CONFIG_OPTION, loadAgentConfig } from './load-config.ts'
 import { createReloadableAgent } from './reloadable-agent.ts'
-import { fairleadVersion } from './version.ts'
 
 /** systemd would wait 90 s; Traefik's held polls and a save take far less. */
 const STOP_DEADLINE_MS = 10_000

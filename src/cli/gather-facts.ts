@@ -16,11 +16,11 @@ import type {
 import { type PortSet, parsePortSet } from '../core/port-set.ts'
 import { errorCode } from '../lib/errors.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
+import { fairleadVersion } from '../lib/version.ts'
 import type { StatusAnswer } from './agent-answers.ts'
 import { AgentUnreachable, askStatus } from './ask-agent.ts'
 import type { Io } from './io.ts'
 import { readStaticFile } from './read-static.ts'
-import { fairleadVersion } from './version.ts'
 
 const TIMEOUT_MS = 5_000
 

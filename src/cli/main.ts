@@ -5,11 +5,11 @@
 import { realpathSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { nearest } from '../lib/nearest.ts'
+import { fairleadVersion } from '../lib/version.ts'
 import { type Command, columns } from './command.ts'
 import { CliError, type ExitCode, type Io, painter } from './io.ts'
 import { DEFAULT_CONFIG_FILE } from './load-config.ts'
 import { terminalIo } from './terminal.ts'
-import { fairleadVersion } from './version.ts'
 
 type Entry = { readonly name: string; readonly summary: string; readonly load: () => Promise<Command> }
 

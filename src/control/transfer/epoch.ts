@@ -1,0 +1,36 @@
+/** A new epoch: after a restore, a failover that lost commits, an import. */
+import type { Actor } from '../access/actor.ts'
+import { writeAudit } from '../audit.ts'
+import { type Change, raiseEpoch } from '../db/revision.ts'
+import type { Tx } from '../db/transaction.ts'
+import { restUnclaimed } from '../ports/repair.ts'
+import type { PortPool } from '../ports/standing.ts'
+
+export type NewEpochOptions = {
+  readonly pools: { readonly tcp: PortPool; readonly udp: PortPool }
+  readonly actor: Pick<Actor, 'kind' | 'id'>
+  readonly requestId: string
+  /** For the audit: `restore`, `import`, `went-back`. */
+  readonly reason: string
+}
+
+export type NewEpoch = {
+  readonly change: Change
+  /** Free numbers that rest now, since nobody knows whom the lost revisions gave them to. */
+  readonly rested: number
+}
+
+/** In a transaction of its own. Nodes take our states again, and no number is handed out that a lost revision may have given to somebody. */
+export async function beginEpoch(tx: Tx, { pools, actor, requestId, reason }: NewEpochOptions): Promise<NewEpoch> {
+  const change = await raiseEpoch(tx)
+  const rested = (await restUnclaimed(change, 'tcp', pools.tcp)) + (await restUnclaimed(change, 'udp', pools.udp))
+  const entry = {
+    action: 'control.raise-epoch',
+    resourceKind: 'control',
+    resourceId: 'epoch',
+    before: { epoch: change.epoch - 1 },
+    after: { epoch: change.epoch, reason, restedPorts: rested },
+  }
+  await writeAudit(tx, entry, { actor, requestId, position: change })
+  return { change, rested }
+}
