@@ -111,6 +111,21 @@ export const PROBLEM_CODES = {
     title: 'The key belongs to another node',
     remedy: 'Make a new key: `fairlead enroll` does.',
   },
+  REPORT_GAP: {
+    status: 409,
+    title: 'The report builds upon one that was not taken',
+    remedy: 'Send a full report.',
+  },
+  HELD_STATE_OTHER: {
+    status: 409,
+    title: 'The node holds another state by now',
+    remedy: 'Read the node again, look at what would go, and accept that by its hash.',
+  },
+  NODE_NOT_RETIRED: {
+    status: 409,
+    title: 'The node is not retired',
+    remedy: 'Retire it first: that says what it risks.',
+  },
   IDEMPOTENCY_KEY_IN_USE: {
     status: 409,
     title: 'A request with this Idempotency-Key is still at work',
@@ -145,6 +160,11 @@ export const PROBLEM_CODES = {
     status: 422,
     title: 'The body is not valid',
     remedy: 'Mend the named fields; all faults are listed.',
+  },
+  REPORT_NOT_OURS: {
+    status: 422,
+    title: 'The report is for another control plane',
+    remedy: 'Enrol the node here, or report to the control plane that the report names.',
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,
