@@ -30,7 +30,8 @@ import { createProbing } from './probes/probing.ts'
 import { createProvider, type Poll } from './provider/provider.ts'
 import { createPublication } from './publication.ts'
 import { createReconciler, type StoredState, storedBodies } from './reconcile.ts'
-import { createReporting, type Reporting } from './reports/reporting.ts'
+import type { Reporter } from './reports/report.ts'
+import { createReporting } from './reports/reporting.ts'
 import { type ControlPlaneAccess, createSources } from './sources/sources.ts'
 import { createCrashMarker } from './store/crash-marker.ts'
 import { createDefaultCertificate } from './store/default-certificate.ts'
@@ -180,10 +181,7 @@ export function createAgent(options: AgentOptions): Agent {
         // What a restart would begin with is now another body.
         request()
       },
-      onApplied: ms => {
-        metrics.applied(ms)
-        reporting?.applied(ms)
-      },
+      onApplied: metrics.applied,
       logger,
       ...(options.applyDeadlineMs === undefined ? {} : { deadlineMs: options.applyDeadlineMs }),
     })
@@ -261,7 +259,7 @@ export function createAgent(options: AgentOptions): Agent {
       now: clock.now,
     })
 
-    let reporting: Reporting | null = null
+    let reporting: Reporter | null = null
     const probing = createProbing({
       round: reconciler.round,
       judged: verdicts.judged,
@@ -376,19 +374,19 @@ export function createAgent(options: AgentOptions): Agent {
       verdicts: verdicts.all,
       round: reconciler.round,
       evidence: () => evidenceOf(observer?.observation() ?? null),
+      readAt: () => observer?.observation().readAt ?? null,
       sources: sources.statuses,
       probes: probing.results,
       publication: () => {
         const round = reconciler.round()
-        const { current, polled } = publication.view()
+        const { current, polled, moments } = publication.view()
         if (current === null || round === null) return null
         return {
           hash: current.hash,
           revision: round.revision,
           polled,
-          compiledAt: null,
-          servedAt: null,
-          appliedAt: null,
+          compiledAt: round.compiledAt,
+          ...moments,
           lastPollAt: provider.stats().lastPollAt,
         }
       },

@@ -16,6 +16,7 @@ import { standingOutcomes } from '../core/judge.ts'
 import type { Snapshot } from '../core/payload.ts'
 import type { Plan, Recompiled, RefusedRoutes } from '../core/plan.ts'
 import type { RouteKey } from '../core/problem.ts'
+import { type Moments, makePassage, type Stages } from './passage.ts'
 import { makeFetches } from './provider/fetches.ts'
 import type { ProviderStats } from './provider/provider.ts'
 import type { Observation } from './traefik/observer.ts'
@@ -83,6 +84,10 @@ export type PublicationView = {
   readonly phase: AckState['phase']
   /** Milliseconds from the change that the last target comes from to its beacon. */
   readonly lastLiveMs: number | null
+  /** Of `current`. */
+  readonly moments: Moments
+  /** Of the last target that was seen as applied, which may be an older one than `current`. */
+  readonly took: { readonly hash: string; readonly stages: Stages } | null
 }
 
 export interface Publication {
@@ -128,6 +133,8 @@ export function createPublication(options: PublicationOptions): Publication {
   /** Of the last target that was served; null for what the run before this one has served. */
   let toldAtMs: number | null = null
   const fetches = makeFetches()
+  const passage = makePassage()
+  let took: PublicationView['took'] = null
   /** `at` in milliseconds since 1970. */
   let lastFetch: { readonly hash: string; readonly at: number } | null = null
   /** By hash, what was served since the body that Traefik was last seen to have, the newest last. */
@@ -168,6 +175,7 @@ export function createPublication(options: PublicationOptions): Publication {
     if (good?.snapshot.hash === hash) good = { ...body, version: good.version }
     if (!isNew) return
     fetches.offered(hash, target === null)
+    passage.offered()
     if (provider().held > 0) holds = true
     publish(body.snapshot)
   }
@@ -191,6 +199,7 @@ export function createPublication(options: PublicationOptions): Publication {
     if (shown === undefined) return
     good = { ...shown, version: seen.reading.version }
     confirmed = true
+    if (shown.snapshot.hash === current?.snapshot.hash) passage.applied()
     const hashes = [...served.keys()]
     served = new Map([...served].slice(Math.max(hashes.indexOf(shown.snapshot.hash), 0)))
   }
@@ -277,6 +286,8 @@ export function createPublication(options: PublicationOptions): Publication {
     told = plan.snapshot.hash
     if (toldAtMs === null) return
     lastLiveMs = performance.now() - toldAtMs
+    const stages = passage.stages(toldAtMs)
+    took = stages === null ? null : { hash: told, stages }
     onApplied(lastLiveMs)
     log.debug({ hash: told.slice(0, 12), revision, ms: Math.round(lastLiveMs) }, 'configuration is applied')
   }
@@ -425,6 +436,7 @@ export function createPublication(options: PublicationOptions): Publication {
     fetched(hash, atMs, connectionId = 0) {
       lastFetch = { hash, at: atMs }
       fetches.fetched(hash, connectionId, performance.now())
+      if (hash === current?.snapshot.hash) passage.fetched()
       evaluate()
     },
     askedAgain: fetches.askedAgain,
@@ -436,6 +448,7 @@ export function createPublication(options: PublicationOptions): Publication {
         'Traefik has lost the configuration that it had; it gets it again',
       )
       fetches.forget()
+      passage.anew()
       confirmed = false
       options.answerPolls()
     },
@@ -457,7 +470,10 @@ export function createPublication(options: PublicationOptions): Publication {
       }
       // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
       const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
-      fetches.restarted(isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs ? performance.now() : null)
+      const hasFetched = isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs
+      fetches.restarted(hasFetched ? performance.now() : null)
+      passage.anew()
+      if (hasFetched) passage.fetched()
       recognise()
       if (!changed && before.phase !== 'steady' && usable() !== null) {
         // It has nothing now, and would refuse the target once more: first what it is known to take, then the search anew.
@@ -480,6 +496,8 @@ export function createPublication(options: PublicationOptions): Publication {
       applied: confirmed ? good : null,
       phase: state.phase,
       lastLiveMs,
+      moments: passage.moments(),
+      took,
     }),
     stop() {
       stopped = true

@@ -52,6 +52,8 @@ export type Round = {
   /** The revision label of what was planned. */
   readonly revision: number | string
   readonly compileMs: number
+  /** Milliseconds since 1970. */
+  readonly compiledAt: number
 }
 
 export type ReconcilerOptions = {
@@ -250,6 +252,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
     const plan = makePlan(input)
     const compileMs = performance.now() - began
+    const compiledAt = now()
     const served = publication.view().current
     if (waiting !== null && served === null) {
       const dropped = wouldDrop(plan)
@@ -290,7 +293,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (saved) savedKey = key
     }
     if (stopped) return
-    round = { plan, revision, compileMs }
+    round = { plan, revision, compileMs, compiledAt }
     if (isNew)
       log.info(
         {

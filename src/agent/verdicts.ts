@@ -6,7 +6,8 @@ import { type Evidence, judge, type Polled, type RouteVerdict } from '../core/ju
 import type { PortSet } from '../core/port-set.ts'
 import { applyProbe, type ProbeResult } from '../core/probe/probe.ts'
 import { type RouteKey, routeKey } from '../core/problem.ts'
-import { type TrackedVerdict, trackVerdicts } from '../core/track.ts'
+import { type TimingsMs, type TrackedVerdict, trackVerdicts } from '../core/track.ts'
+import type { Stages } from './passage.ts'
 import type { PublicationView } from './publication.ts'
 import type { Round } from './reconcile.ts'
 import type { Observation } from './traefik/observer.ts'
@@ -42,6 +43,12 @@ export function evidenceOf(observation: Observation | null): Evidence {
     : { kind: 'read', runtime: reading.runtime }
 }
 
+function timingsOf(compileMs: number, { serve, fetch, apply, live }: Stages): TimingsMs {
+  // What is compiled is saved to the disk before it is served.
+  const stages = { compile: compileMs, serve: Math.max(serve - compileMs, 0), fetch, apply, live }
+  return Object.fromEntries(Object.entries(stages).map(([stage, ms]) => [stage, Math.round(ms)]))
+}
+
 export function createVerdicts(options: VerdictsOptions): Verdicts {
   let verdicts: readonly TrackedVerdict[] = []
   let judged: readonly RouteVerdict[] = []
@@ -74,7 +81,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
       const round = options.round()
       if (round === null) return
       const observation = options.observation()
-      const { polled: isPolled, applied, current } = options.publication()
+      const { polled: isPolled, applied, current, took } = options.publication()
       const polled: Polled = isPolled ? 'yes' : options.tokenRefused() ? 'refused' : 'no'
       const failed = options.failedProbes()
       // It is asked at every poll and every look, and of ten thousand routes an answer takes its time.
@@ -87,6 +94,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
         applied?.snapshot,
         current,
         failed,
+        took,
       ]
       if (basis.every((part, i) => part === seen[i]) && seen.length > 0) return
       seen = basis
@@ -103,7 +111,8 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
         ...(applied?.snapshot.hash === plan.snapshot.hash ? {} : { applied: applied?.candidates ?? null }),
       })
       const probed = judged.map(verdict => applyProbe(verdict, failed.get(routeKey(verdict.protocol, verdict.id))))
-      verdicts = trackVerdicts(verdicts, probed, revision, options.now())
+      const tookMs = took === null || took.hash !== current?.hash ? null : timingsOf(round.compileMs, took.stages)
+      verdicts = trackVerdicts(verdicts, probed, revision, options.now(), tookMs)
       if (evidence.kind !== 'read') {
         drift = NO_DRIFT
         return

@@ -149,6 +149,7 @@ const routerAnswer = z.object({
 export const explanationAnswer = z.object({
   ...routeAnswer.shape,
   chain: z.array(stepAnswer).catch([]),
+  timingsMs: z.record(z.string(), z.number()).nullable().catch(null),
   brokenAt: textOrNull,
   others: z.array(z.object({ verdict: text, message: text, origin: text })).catch([]),
   routers: z.array(routerAnswer).catch([]),

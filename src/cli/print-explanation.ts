@@ -3,7 +3,7 @@ import { stringify as stringifyYaml } from 'yaml'
 import type { ExplanationAnswer } from './agent-answers.ts'
 import type { Paint } from './io.ts'
 import { keyOf, someOf, whereText } from './route-words.ts'
-import { clean, labelled, padded, plural, sentence, since } from './table.ts'
+import { block, clean, labelled, padded, plural, sentence, since, timeText } from './table.ts'
 import { paintVerdict } from './terminal.ts'
 
 export type ExplanationPrint = {
@@ -44,9 +44,22 @@ function stepLines(
   ]
 }
 
+/** How long the change took that made it live, and where the time went. */
+function timings({ timingsMs }: ExplanationAnswer, { width }: ExplanationPrint): string[] {
+  const live = timingsMs?.live
+  if (timingsMs === null || live === undefined) return []
+  const stages = Object.entries(timingsMs).flatMap(([stage, ms]) =>
+    stage === 'live' ? [] : [`${clean(stage)} ${timeText(ms)}`],
+  )
+  return block(`live ${timeText(live)} after the change was read: ${stages.join(', ')}`, 2, width)
+}
+
 function chain(explanation: ExplanationAnswer, print: ExplanationPrint): string[] {
   const names = Math.max(0, ...explanation.chain.map(({ step }) => step.length))
-  return explanation.chain.flatMap(step => stepLines(step, step.step === explanation.brokenAt, names, print))
+  return [
+    ...explanation.chain.flatMap(step => stepLines(step, step.step === explanation.brokenAt, names, print)),
+    ...timings(explanation, print),
+  ]
 }
 
 function why(explanation: ExplanationAnswer, { width }: ExplanationPrint): string[] {

@@ -18,7 +18,7 @@ import type { ObservedRouter, ObservedStatus } from './observed.ts'
 import { type Protocol, type RouteKey, routeKey } from './problem.ts'
 import { excerpt } from './route-excerpt.ts'
 import { NO_PLACE, placeOf, type RoutePlace } from './route-place.ts'
-import type { TrackedVerdict } from './track.ts'
+import type { TimingsMs, TrackedVerdict } from './track.ts'
 import type { ReasonCode, Verdict } from './verdict.ts'
 
 export const STEPS = ['expected', 'compiled', 'served', 'applied', 'probed'] as const
@@ -51,6 +51,7 @@ export type ExplainInput = {
     readonly revision: number | string
     readonly compiledAt: number | null
     readonly servedAt: number | null
+    readonly fetchedAt: number | null
     /** Traefik has fetched this body. */
     readonly polled: boolean
     /** The last poll for any body. */
@@ -59,6 +60,8 @@ export type ExplainInput = {
     readonly appliedAt: number | null
   } | null
   readonly evidence: Evidence
+  /** When Traefik was last read; null: never in this run. */
+  readonly readAt: number | null
   /** `ok` null: it could not be tried. */
   readonly probe: { readonly ok: boolean | null; readonly at: number; readonly message: string } | null
 }
@@ -90,6 +93,8 @@ export type Explanation = RoutePlace & {
   readonly entryPoints: readonly string[]
   readonly notes: readonly string[]
   readonly chain: readonly ExplainStep[]
+  /** How long the change took that made it live, by stage; null when nobody measured. */
+  readonly timingsMs: TimingsMs | null
   readonly brokenAt: StepName | null
   /** Other routes of the same key: an id that is claimed twice. */
   readonly others: readonly { readonly verdict: Verdict; readonly message: string; readonly origin: string }[]
@@ -160,11 +165,11 @@ function isShown(input: ExplainInput): boolean {
 function served(input: ExplainInput): Link {
   const { publication, verdict } = input
   if (publication === null) return link(false, null, 'no configuration is served yet')
-  const { hash, revision, servedAt, polled, lastPollAt } = publication
+  const { hash, revision, servedAt, fetchedAt, polled, lastPollAt } = publication
   const body = `body ${hash.slice(0, 12)} of revision ${shortLabel(revision)}`
   if (isLeftOut(input)) return link(true, servedAt, 'Traefik was given a configuration with it')
   // After a restart of the agent Traefik may have the body already, and polls only when its hold is over.
-  if (polled || isShown(input)) return link(true, servedAt, `Traefik has fetched ${body}`)
+  if (polled || isShown(input)) return link(true, fetchedAt ?? servedAt, `Traefik has fetched ${body}`)
   if (verdict.reason === 'TOKEN_REFUSED')
     return link(false, servedAt, `${body} is offered, and the polls of Traefik are refused for their token`)
   const poll = lastPollAt === null ? 'it has never polled' : `its last poll was at ${iso(lastPollAt)}`
@@ -172,15 +177,15 @@ function served(input: ExplainInput): Link {
 }
 
 function applied(input: ExplainInput): Link {
-  const { verdict, outcome, evidence, publication } = input
+  const { verdict, outcome, evidence, publication, readAt } = input
   const at = publication?.appliedAt ?? null
-  if (verdict.verdict === 'refused') return link(false, null, verdict.message)
+  if (verdict.verdict === 'refused') return link(false, readAt, verdict.message)
   if (evidence.kind === 'none') return link(null, null, 'not known: no Traefik API is configured')
-  if (evidence.kind === 'fault') return link(null, null, `not known: ${evidence.message}`)
+  if (evidence.kind === 'fault') return link(null, readAt, `not known: ${evidence.message}`)
   if (!isShown(input))
     return link(
       false,
-      null,
+      readAt,
       verdict.verdict === 'pending' ? verdict.message : 'Traefik does not show it as it is served',
     )
   return link(true, at, `Traefik shows ${listed(outcome?.routers ?? [])}`)
@@ -252,6 +257,7 @@ export function explainRoute(input: ExplainInput): Explanation {
     entryPoints,
     notes,
     chain,
+    timingsMs: verdict.timingsMs ?? null,
     brokenAt: chain.find(({ ok }) => ok === false)?.step ?? null,
     others: input.others.map(other => ({ verdict: other.verdict, message: other.message, origin: other.origin })),
     routers: routersOf(input, few),

@@ -230,7 +230,14 @@ describe('a body that Traefik takes', () => {
     node.want({ tcpRoutes: [at('a', 10001)] })
     expect(node.publication.view()).toMatchObject({ polled: false, applied: null, phase: 'steady', lastLiveMs: null })
     await node.settle()
-    expect(node.publication.view()).toMatchObject({ polled: true, applied: { revision: 1 }, lastLiveMs: 20 })
+    const began = Date.parse('2026-11-23T11:00:00Z')
+    expect(node.publication.view()).toMatchObject({
+      polled: true,
+      applied: { revision: 1 },
+      lastLiveMs: 20,
+      moments: { servedAt: began, fetchedAt: began, appliedAt: began + 20 },
+      took: { hash: node.published[0]?.hash, stages: { serve: 0, fetch: 0, apply: 20, live: 20 } },
+    })
     expect([node.told, node.serves(), node.published.length]).toEqual([['applied in 20 ms'], ['tcp_a'], 1])
   })
 

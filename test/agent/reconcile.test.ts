@@ -15,6 +15,7 @@ import type { SaveResult } from '../../src/agent/store/snapshot-store.ts'
 import type { Snapshot } from '../../src/core/payload.ts'
 import { NODE, tcpRoute, traefikWith, udpRoute, viewOf } from '../support/builders.ts'
 import { readingOf, statusOf } from '../support/readings.ts'
+import { NOTHING_YET } from '../support/status.ts'
 
 const START = Date.parse('2026-11-23T11:00:00Z')
 const SAVED: SaveResult = { ok: true, generation: 1, savedAt: START, bytes: 1 }
@@ -67,7 +68,14 @@ function make(options: Partial<ReconcilerOptions> = {}): Made {
     refuses: () => false,
     oldestFields: () => false,
     lastGood: () => made.good,
-    view: () => ({ current: made.current, polled: false, applied: null, phase: 'steady', lastLiveMs: null }),
+    view: () => ({
+      current: made.current,
+      polled: false,
+      applied: null,
+      phase: 'steady',
+      lastLiveMs: null,
+      ...NOTHING_YET,
+    }),
     stop: () => {},
   }
   const reconciler = createReconciler({

@@ -11,6 +11,7 @@ import type { ProbeResult } from '../../src/core/probe/probe.ts'
 import type { RouteKey } from '../../src/core/problem.ts'
 import { type Lists, NODE, stateWith, tcpRoute, traefikWith, viewOf } from '../support/builders.ts'
 import { NO_RUNTIME, observationOf, rawdataOf, runtimeOf } from '../support/observed.ts'
+import { NOTHING_YET } from '../support/status.ts'
 
 const PG: Lists = { tcpRoutes: [tcpRoute({ claimedAt: '2026-01-01T00:00:00Z' })] }
 const UNREACHABLE: Observation['fault'] = { kind: 'unreachable', message: 'it cannot be reached', since: 0 }
@@ -26,7 +27,7 @@ function roundOf(lists: Lists, revision: number | string = 1): Round {
     refused: new Map(),
     oldestFields: false,
   })
-  return { plan, revision, compileMs: 1 }
+  return { plan, revision, compileMs: 1, compiledAt: 900 }
 }
 
 const appliedView = ({ plan, revision }: Round): PublicationView => ({
@@ -41,6 +42,7 @@ const appliedView = ({ plan, revision }: Round): PublicationView => ({
   },
   phase: 'steady',
   lastLiveMs: 20,
+  ...NOTHING_YET,
 })
 
 const showing = (round: Round): Observation => observationOf(runtimeOf(rawdataOf(round.plan.compiled.config)))
@@ -58,7 +60,8 @@ function make(round: Round | null) {
   }
   const verdicts = createVerdicts({
     round: () => now.round,
-    publication: () => now.view ?? { current: null, polled: false, applied: null, phase: 'steady', lastLiveMs: null },
+    publication: () =>
+      now.view ?? { current: null, polled: false, applied: null, phase: 'steady', lastLiveMs: null, ...NOTHING_YET },
     tokenRefused: () => now.tokenRefused,
     observation: () => now.observation,
     heldReasons: () => now.held,

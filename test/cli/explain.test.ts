@@ -24,6 +24,7 @@ function explained(change: Partial<ExplainInput> = {}): Explanation {
       revision: 42,
       compiledAt: NOW - 4_000,
       servedAt: NOW - 3_000,
+      fetchedAt: NOW - 2_900,
       polled: true,
       lastPollAt: NOW - 2_900,
       appliedAt: null,
@@ -50,6 +51,7 @@ function explained(change: Partial<ExplainInput> = {}): Explanation {
         beacons: [],
       },
     },
+    readAt: NOW - 1_200,
     probe: null,
     ...change,
   })
@@ -71,9 +73,9 @@ describe('what it prints', () => {
 
   ✓  expected  db.yaml asks for it (5.0 s ago)
   ✓  compiled  tcp_pg on tcp-10001 (4.0 s ago)
-  ✓  served    Traefik has fetched body 3f2a9c41d0ab of revision 42 (3.0 s ago)
+  ✓  served    Traefik has fetched body 3f2a9c41d0ab of revision 42 (2.9 s ago)
   ✗  applied   Traefik shows the router tcp_pg as disabled: invalid value for
-               HostSNI matcher
+               HostSNI matcher (1.2 s ago)
                ↑ here it stops
   ·  probed    not tried
 
@@ -128,6 +130,14 @@ What Traefik got:
     ])
     // biome-ignore lint/suspicious/noControlCharactersInRegex: every sign but ASCII
     expect(out.match(/[^\u0000-\u007f]/g)).toBeNull()
+  })
+
+  test('a live route says how long it took', async () => {
+    const timingsMs = { compile: 3, serve: 9, fetch: 1, apply: 48, live: 61 }
+    const { out } = await explain({ status: 200, body: explained({ verdict: verdictOf('LIVE', { timingsMs }) }) })
+    expect(out).toContain(
+      '  live 61 ms after the change was read: compile 3 ms, serve 9 ms, fetch 1 ms,\n  apply 48 ms\n',
+    )
   })
 
   test('a live route ends with 0 and without a way out', async () => {

@@ -51,11 +51,13 @@ function inputWith(
       revision: 42,
       compiledAt: NOW - 4_000,
       servedAt: NOW - 3_000,
+      fetchedAt: NOW - 2_900,
       polled: true,
       lastPollAt: NOW - 2_900,
       appliedAt: NOW - 2_800,
     },
     evidence: { kind: 'read', runtime: runtimeOf(compiled.config, protocol) },
+    readAt: NOW - 1_000,
     probe: null,
     ...change,
   }
@@ -239,6 +241,7 @@ describe('the chain', () => {
 describe('the explanation', () => {
   test('holds all that is known of a live route', () => {
     const input = inputWith('LIVE', {
+      verdict: verdictOf('LIVE', { timingsMs: { apply: 40, live: 61 } }),
       others: [verdictOf('ID_TAKEN', { origin: 'old.yaml', message: 'the id is held by db.yaml' })],
     })
     expect(explainRoute(input)).toEqual({
@@ -265,12 +268,13 @@ describe('the explanation', () => {
         {
           step: 'served',
           ok: true,
-          at: '2026-11-22T23:59:57.000Z',
+          at: '2026-11-22T23:59:57.100Z',
           detail: 'Traefik has fetched body 3f2a9c41d0ab of revision 42',
         },
         { step: 'applied', ok: true, at: '2026-11-22T23:59:57.200Z', detail: 'Traefik shows tcp_pg' },
         { step: 'probed', ok: null, at: null, detail: 'not tried: no probe is asked for' },
       ],
+      timingsMs: { apply: 40, live: 61 },
       brokenAt: null,
       others: [{ verdict: 'conflicted', message: 'the id is held by db.yaml', origin: 'old.yaml' }],
       routers: [

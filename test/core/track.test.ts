@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RouteVerdict } from '../../src/core/judge.ts'
 import { NO_PLACE } from '../../src/core/route-place.ts'
-import { type TrackedVerdict, trackVerdicts } from '../../src/core/track.ts'
+import { type TimingsMs, type TrackedVerdict, trackVerdicts } from '../../src/core/track.ts'
 import { REASONS, type ReasonCode } from '../../src/core/verdict.ts'
 
 const row = (reason: ReasonCode, change: Partial<RouteVerdict> = {}): RouteVerdict => ({
@@ -52,5 +52,34 @@ describe('since when a verdict holds', () => {
 
   test('the revision is that of the last step', () => {
     expect(track([row('LIVE')], [row('LIVE')], [row('LIVE')]).map(({ revision }) => revision)).toEqual([3])
+  })
+})
+
+describe('how long it took to be live', () => {
+  const TOOK = { apply: 40, live: 61 }
+  const timings = (before: readonly RouteVerdict[], next: RouteVerdict, took: TimingsMs | null = TOOK) =>
+    trackVerdicts(trackVerdicts([], before, 1, 1000), [next], 2, 2000, took).map(({ timingsMs }) => timingsMs ?? null)
+
+  test.each<[string, readonly RouteVerdict[], RouteVerdict, TimingsMs | null]>([
+    ['a route that was on its way has it', [row('NOT_YET_POLLED')], row('LIVE'), TOOK],
+    ['one that was applied with it, too', [row('NOT_YET_APPLIED')], row('LIVE'), TOOK],
+    ['one that was down has not', [row('BACKEND_DOWN')], row('LIVE'), null],
+    ['one that nobody could see has not', [row('API_UNREACHABLE')], row('LIVE'), null],
+    ['one that was live before has not', [row('LIVE')], row('LIVE'), null],
+    ['one that is not live has not', [row('NOT_YET_APPLIED')], row('BACKEND_DOWN'), null],
+    ['one of another source has not', [row('NOT_YET_APPLIED', { origin: 'b.yaml' })], row('LIVE'), null],
+  ])('%s', (_, before, next, expected) => {
+    expect(timings(before, next)).toEqual([expected])
+  })
+
+  test('nobody measured, and it has none', () => {
+    expect(timings([row('NOT_YET_APPLIED')], row('LIVE'), null)).toEqual([null])
+  })
+
+  test('it keeps it while it is live', () => {
+    const made = trackVerdicts(trackVerdicts([], [row('NOT_YET_APPLIED')], 1, 1000), [row('LIVE')], 2, 2000, TOOK)
+    expect(trackVerdicts(made, [row('LIVE')], 3, 9000, { live: 7 })).toEqual([
+      { ...row('LIVE'), since: 2000, revision: 3, timingsMs: TOOK },
+    ])
   })
 })

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type StatusInput, type StatusView, statusView } from '../../src/agent/admin/status-view.ts'
 import type { ProviderStats } from '../../src/agent/provider/provider.ts'
+import type { PublicationView } from '../../src/agent/publication.ts'
 import type { Observation } from '../../src/agent/traefik/observer.ts'
 import { NO_DRIFT } from '../../src/core/drift.ts'
 import { NO_PLACE } from '../../src/core/route-place.ts'
@@ -52,6 +53,12 @@ const OBSERVATION: Observation = {
   lastApplyMs: 41,
 }
 
+/** Of a body of which nobody has seen anything. */
+export const NOTHING_YET: Pick<PublicationView, 'moments' | 'took'> = {
+  moments: { servedAt: null, fetchedAt: null, appliedAt: null },
+  took: null,
+}
+
 export const providerWith = (change: Partial<ProviderStats>): ProviderStats => ({ ...PROVIDER, ...change })
 export const observationWith = (change: Partial<Observation>): Observation => ({ ...OBSERVATION, ...change })
 
@@ -68,7 +75,7 @@ export const statusOf = (change: Partial<StatusInput> = {}): StatusView =>
     sources: [],
     observation: OBSERVATION,
     provider: PROVIDER,
-    publication: { current: null, polled: true, applied: null, phase: 'steady', lastLiveMs: 61 },
+    publication: { current: null, polled: true, applied: null, phase: 'steady', lastLiveMs: 61, ...NOTHING_YET },
     drift: NO_DRIFT,
     held: [],
     waiting: null,

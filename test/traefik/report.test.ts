@@ -36,7 +36,13 @@ describe.skipIf(!part('traefik'))('reports', () => {
     expect(plane.told('pg')).toMatchObject({
       protocol: 'tcp',
       revision: 2,
-      timingsMs: { compile: expect.any(Number), apply: expect.any(Number) },
+      timingsMs: {
+        compile: expect.any(Number),
+        serve: expect.any(Number),
+        fetch: expect.any(Number),
+        apply: expect.any(Number),
+        live: expect.any(Number),
+      },
     })
     await waitFor(() => plane.reports.at(-1)?.revision.applied === 2, { what: 'revision 2 applied', ...LONG })
     expect(plane.reports.at(-1)).toMatchObject({

@@ -14,6 +14,8 @@ export type ExplainerOptions = {
   readonly round: () => Round | null
   readonly publication: () => ExplainInput['publication']
   readonly evidence: () => Evidence
+  /** When Traefik was last read, in milliseconds since 1970. */
+  readonly readAt: () => number | null
   readonly sources: () => readonly SourceStatus[]
   readonly probes: () => ReadonlyMap<RouteKey, ProbeResult>
 }
@@ -81,6 +83,7 @@ export function createExplainer(options: ExplainerOptions): (key: string) => Exp
       outcome,
       config: round?.plan.compiled.config ?? null,
       evidence: evidenceFor(outcome),
+      readAt: options.readAt(),
       probe: probe === undefined ? null : { ok: probe.ok, at: probe.at, message: probe.detail },
       publication: options.publication(),
     })

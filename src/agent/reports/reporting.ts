@@ -46,11 +46,6 @@ export type ReportingOptions = {
   readonly timing?: Partial<ReportTiming>
 }
 
-export interface Reporting extends Reporter {
-  /** Traefik was seen to have applied a body, so many milliseconds after its publication. */
-  applied(ms: number): void
-}
-
 /** Traefik's own metrics can be large, and these numbers only ride along. */
 const CONNECTIONS_CACHE_MS = 20_000
 const CONNECTIONS_PATIENCE_MS = 1_000
@@ -97,10 +92,9 @@ function servedOf(explanation: Explanation | null): { readonly router: unknown; 
   return { router, service: section?.services?.[router.service] ?? null }
 }
 
-export function createReporting(options: ReportingOptions): Reporting {
+export function createReporting(options: ReportingOptions): Reporter {
   const { clock, probes } = options
   let acknowledged: Acknowledged | null = null
-  let lastApplied: { readonly ms: number; readonly at: number } | null = null
   let connections: ReadonlyMap<string, number> = new Map()
   let connectionsUntilMs = Number.NEGATIVE_INFINITY
   /** As the routes of this control plane name it; there may be none of them left. */
@@ -177,20 +171,15 @@ export function createReporting(options: ReportingOptions): Reporting {
   const details: RowDetails = {
     chain: verdict => explained(verdict)?.chain ?? [],
     served: verdict => servedOf(explained(verdict)),
-    timingsMs({ verdict, since, protocol, id }) {
-      // It became live with the body that was applied last, or these times are not its own.
-      if (verdict !== 'live' || lastApplied === null || since < lastApplied.at) return null
+    timingsMs({ timingsMs, protocol, id }) {
+      if (timingsMs === undefined) return null
       const probe = probes().get(routeKey(protocol, id))?.ms ?? null
-      return {
-        compile: Math.round(options.round()?.compileMs ?? 0),
-        apply: Math.round(lastApplied.ms),
-        ...(probe === null ? {} : { probe }),
-      }
+      return { ...timingsMs, ...(probe === null ? {} : { probe }) }
     },
   }
 
   const { urls, auth, ca } = options.access
-  const reporter = createReporter({
+  return createReporter({
     urls,
     auth,
     ca,
@@ -201,10 +190,4 @@ export function createReporting(options: ReportingOptions): Reporting {
     ...(options.onResult === undefined ? {} : { onResult: options.onResult }),
     ...(options.timing === undefined ? {} : { timing: options.timing }),
   })
-  return {
-    ...reporter,
-    applied(ms) {
-      lastApplied = { ms, at: clock.now() }
-    },
-  }
 }
