@@ -23,7 +23,7 @@ export async function readRemoved(tx: Tx): Promise<Removed> {
   const { rows } = await tx.execute(sql`
     select json_build_object(
       'ids', coalesce((
-        select json_agg(distinct id) from audit_log, unnest(removed_routes) as id
+        select json_agg(distinct removed.route) from audit_log, unnest(removed_routes) as removed(route)
         where removed_routes <> '{}' and at > now() - ${REMOVED_DAYS} * interval '1 day'), '[]'),
       'since', coalesce((
         select max(revision) from audit_log
@@ -35,7 +35,7 @@ export async function readRemoved(tx: Tx): Promise<Removed> {
 /** Those after one revision, up to another. */
 export async function readRemovedBetween(tx: Tx, after: number, upTo: number): Promise<readonly string[]> {
   const { rows } = await tx.execute(sql`
-    select coalesce(json_agg(distinct id), '[]')::text as ids from audit_log, unnest(removed_routes) as id
+    select coalesce(json_agg(distinct removed.route), '[]')::text as ids from audit_log, unnest(removed_routes) as removed(route)
     where removed_routes <> '{}' and revision > ${after} and revision <= ${upTo}`)
   return z.array(z.string()).parse(JSON.parse(z.string().parse(rows[0]?.ids)))
 }
