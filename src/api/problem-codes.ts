@@ -126,6 +126,66 @@ export const PROBLEM_CODES = {
     title: 'The node is not retired',
     remedy: 'Retire it first: that says what it risks.',
   },
+  NAME_TAKEN: {
+    status: 409,
+    title: 'The name is taken',
+    remedy: 'Take another name.',
+  },
+  PROJECT_IN_USE: {
+    status: 409,
+    title: 'The project has services',
+    remedy: 'Delete its services first.',
+  },
+  PORT_TAKEN: {
+    status: 409,
+    title: 'The number is taken, or rests',
+    remedy: 'Take another, or none to get the lowest that is free.',
+  },
+  PORT_RESERVED: {
+    status: 409,
+    title: 'The number is reserved',
+    remedy: 'Take another, or ask an admin.',
+  },
+  PORT_UNDECLARED: {
+    status: 409,
+    title: 'Not every active node has opened the number',
+    remedy: 'Add the entry point to their static configuration, or take another number.',
+  },
+  PORT_SHARED: {
+    status: 409,
+    title: 'The number is shared by host name',
+    remedy: 'Give sniHostname and shared instead of externalPort.',
+  },
+  PORT_NOT_SHARED: {
+    status: 409,
+    title: 'The number is not a shared one',
+    remedy: 'Take one of ports.shared of the settings, or a number of its own.',
+  },
+  PORT_OUT_OF_RANGE: {
+    status: 422,
+    title: 'The number is not in the pool',
+    remedy: 'Take one of the pool, or none to get the lowest that is free.',
+  },
+  POOL_EXHAUSTED: {
+    status: 409,
+    title: 'No number of the pool is free',
+    remedy: 'Release ports, wait for those that rest, or add numbers to the pool and to the nodes.',
+  },
+  QUOTA_EXCEEDED: {
+    status: 409,
+    title: 'The project has all the ports that it may have',
+    remedy: 'Release a port, or ask an admin for a higher quota.',
+  },
+  SNI_TAKEN: {
+    status: 409,
+    title: 'The host name is taken on this number',
+    remedy: 'Take another host name, or another number.',
+  },
+  DOMAIN_TAKEN: {
+    status: 409,
+    title: 'The domain is taken',
+    remedy: 'Take another domain, or another path of one that is yours.',
+  },
   IDEMPOTENCY_KEY_IN_USE: {
     status: 409,
     title: 'A request with this Idempotency-Key is still at work',
