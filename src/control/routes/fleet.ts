@@ -5,10 +5,13 @@ import { routeVerdictSchema } from '../../api/verdict.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { Moment, NodeStanding, RouteStanding, ToldVerdict } from './verdict.ts'
 
-/** One JSON text for all rows, so that both kinds of database give numbers, times and null alike. */
-export async function readJson<T>(tx: Tx, schema: z.ZodType<T>, query: SQL): Promise<T[]> {
+/**
+ * One JSON text for all rows, so that both kinds of database give numbers, times and null alike.
+ * @param before `with ...`, when the query needs it: what changes rows may stand nowhere else
+ */
+export async function readJson<T>(tx: Tx, schema: z.ZodType<T>, query: SQL, before: SQL = sql``): Promise<T[]> {
   const { rows } = await tx.execute<{ rows: string }>(
-    sql`select coalesce(json_agg(row_to_json(found)), '[]')::text as rows from (${query}) found`,
+    sql`${before} select coalesce(json_agg(row_to_json(found)), '[]')::text as rows from (${query}) found`,
   )
   return z.array(schema).parse(JSON.parse(rows[0]?.rows ?? '[]'))
 }
