@@ -16,6 +16,8 @@ export type Actor = {
   readonly scopes: ReadonlySet<Scope>
   /** The only project that it reaches; null: all. */
   readonly projectId: string | null
+  /** When what it proved itself with ends; null or absent: never by itself. */
+  readonly expiresAt?: Date | null
 }
 
 const INCLUDED: Readonly<Record<Scope, readonly Scope[]>> = {

@@ -18,19 +18,29 @@ const CHECKSUM_LENGTH = 6
 const checksum = (text: string): string =>
   digest(`fairlead token\0${text}`).toString('base64url').slice(0, CHECKSUM_LENGTH)
 
-/** `flt_` and 49 signs. */
-export function makeApiToken(): string {
+function make(prefix: 'flt' | 'fll'): string {
   const secret = makeSecret()
-  return `flt_${secret}${checksum(secret)}`
+  return `${prefix}_${secret}${checksum(secret)}`
 }
 
-const API_TOKEN = /^flt_([A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})$/
+const FORM = /^(flt|fll)_([A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})$/
+
+function is(prefix: 'flt' | 'fll', text: string): boolean {
+  const [, found, secret, sum] = FORM.exec(text) ?? []
+  return found === prefix && secret !== undefined && sum !== undefined && checksum(secret) === sum
+}
+
+/** `flt_` and 49 signs. */
+export const makeApiToken = (): string => make('flt')
 
 /** Whether the text can be an API token at all. */
-export function isApiToken(text: string): boolean {
-  const [, secret, sum] = API_TOKEN.exec(text) ?? []
-  return secret !== undefined && sum !== undefined && checksum(secret) === sum
-}
+export const isApiToken = (text: string): boolean => is('flt', text)
+
+/** The code of a one-time link: `fll_` and 49 signs. */
+export const makeLinkCode = (): string => make('fll')
+
+/** Whether the text can be the code of a one-time link at all. */
+export const isLinkCode = (text: string): boolean => is('fll', text)
 
 /** Compares two hashes; takes the same time wherever they differ. */
 export function sameHash(one: string, other: string): boolean {

@@ -88,6 +88,7 @@ export function createApp(deps: ControlDeps, { limits, load: loadSettings, route
   addOpenApi(app, API_VERSION)
   app.register(helmet, {
     contentSecurityPolicy: CONTENT_SECURITY_POLICY,
+    xFrameOptions: { action: 'deny' },
     strictTransportSecurity: isTls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
   })
   app.register(rateLimit, { global: false })

@@ -1,24 +1,20 @@
 /** Every room of the control plane, with a line each: what it adds to the server. */
-
 import { registerAccess } from '../access/rest.ts'
+import { createAuthenticateNode } from '../agents/authenticate.ts'
 import { registerAgents } from '../agents/rest.ts'
 import { registerAudit } from '../audit-rest.ts'
 import type { ControlDeps } from '../deps.ts'
-import { ApiError } from './api-error.ts'
+import { registerNodes } from '../nodes/rest.ts'
 import type { AuthenticateNode } from './gatekeeper.ts'
 import type { App } from './route.ts'
 
 type Room = (app: App, deps: ControlDeps) => void
 
 /** Below `/api/v1`. */
-export const API_ROOMS: readonly Room[] = [registerAgents]
+export const API_ROOMS: readonly Room[] = [registerAccess, registerAgents, registerAudit, registerNodes]
 
-/** At the root: `/metrics`, the console, ... */
+/** At the root: the console. */
 export const ROOT_ROOMS: readonly Room[] = []
 
 /** Says which node signed a request on a route with `access: 'node'`. */
-export const nodeAuthenticator =
-  (_deps: ControlDeps): AuthenticateNode =>
-  async () => {
-    throw new ApiError('UNAUTHENTICATED', 'no node is known here')
-  }
+export const nodeAuthenticator: (deps: ControlDeps) => AuthenticateNode = createAuthenticateNode

@@ -21,6 +21,8 @@ declare module 'fastify' {
     held?: boolean
     /** Where secrets can be guessed: few calls from an address. */
     guessable?: boolean
+    /** For programs that may know us by any name; whoever calls it proves itself in the body. */
+    anyHost?: boolean
     /** Answers whatever the load: for who asks whether we live. */
     always?: boolean
   }
@@ -29,6 +31,8 @@ declare module 'fastify' {
     actor: Actor | null
     /** What the actor proved itself with; only to derive keys from. */
     credential: string | null
+    /** When the credential was last noted to be used; null: never, or it is not noted. */
+    lastUsedAt: Date | null
     /** The bytes of the body as they came; kept for routes of nodes, whose signature covers them. */
     rawBody: Buffer | null
   }

@@ -60,6 +60,10 @@ class DryRunDone extends Error {
 /** Where the change left its trace, for when its commit is not answered. */
 type Trace = { auditId: number | null; answer: Answer | null }
 
+/** Reads several things as they were at one moment. */
+export const read = <T>({ database }: Pick<ControlDeps, 'database'>, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  database.transaction(work, { isolation: 'repeatable read', readOnly: true })
+
 /** A change that no request asked for: a chore of our own. Resolves with what it would have answered. */
 export const mutate = (deps: Pick<ControlDeps, 'database'>, context: MutationContext, work: Work): Promise<Answer> =>
   attempt(deps, context, null, work)

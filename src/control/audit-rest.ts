@@ -1,0 +1,103 @@
+/** The audit log over HTTP: read only, there is no other way. */
+import { and, desc, eq, gte, inArray, like, lt } from 'drizzle-orm'
+import { AuditPage, AuditQuery, type AuditRow } from '../api/audit.ts'
+import { type Actor, visibleTo } from './access/actor.ts'
+import { apiTokens } from './db/schema-access.ts'
+import { auditLog } from './db/schema-log.ts'
+import { nodes } from './db/schema-nodes.ts'
+import type { Tx } from './db/transaction.ts'
+import type { ControlDeps } from './deps.ts'
+import { ApiError } from './http/api-error.ts'
+import { makeCursor, readCursor, takePage } from './http/page.ts'
+import { type App, actorOf } from './http/route.ts'
+import { read } from './http/write.ts'
+
+type Row = typeof auditLog.$inferSelect
+
+/** `service.*`: every action of that kind. */
+function ofAction(action: string) {
+  if (!action.endsWith('.*')) return eq(auditLog.action, action)
+  const kind = action.slice(0, -1).replace(/[\\%_]/g, sign => `\\${sign}`)
+  return like(auditLog.action, `${kind}%`)
+}
+
+/** Newest first: who looks for what happened looks there. */
+export async function listAudit(tx: Tx, actor: Actor, query: AuditQuery) {
+  const { limit, cursor, projectId, action, resourceKind, resourceId, actorId, since, until } = query
+  const after = readCursor(cursor)?.[0]
+  if (after !== undefined && !/^\d{1,15}$/.test(after))
+    throw new ApiError('CURSOR_INVALID', 'the cursor is not one that this list gave out')
+  const rows = await tx
+    .select()
+    .from(auditLog)
+    .where(
+      and(
+        visibleTo(actor, auditLog.projectId),
+        projectId === undefined ? undefined : eq(auditLog.projectId, projectId),
+        action === undefined ? undefined : ofAction(action),
+        resourceKind === undefined ? undefined : eq(auditLog.resourceKind, resourceKind),
+        resourceId === undefined ? undefined : eq(auditLog.resourceId, resourceId),
+        actorId === undefined ? undefined : eq(auditLog.actorId, actorId),
+        since === undefined ? undefined : gte(auditLog.at, new Date(since)),
+        until === undefined ? undefined : lt(auditLog.at, new Date(until)),
+        after === undefined ? undefined : lt(auditLog.id, Number(after)),
+      ),
+    )
+    .orderBy(desc(auditLog.id))
+    .limit(limit + 1)
+  const { items, nextCursor } = takePage(rows, limit, row => makeCursor(row.id))
+  const names = await namesOf(tx, items)
+  return { items: items.map(row => toWire(row, names)), nextCursor }
+}
+
+/** What the actors of these rows are called now. */
+async function namesOf(tx: Tx, rows: readonly Row[]): Promise<ReadonlyMap<string, string>> {
+  const idsOf = (kind: string): string[] => [
+    ...new Set(rows.filter(row => row.actorKind === kind).map(row => row.actorId)),
+  ]
+  const [tokenIds, nodeIds] = [idsOf('token'), idsOf('node')]
+  const found = [
+    ...(tokenIds.length === 0
+      ? []
+      : await tx
+          .select({ id: apiTokens.id, name: apiTokens.name })
+          .from(apiTokens)
+          .where(inArray(apiTokens.id, tokenIds))),
+    ...(nodeIds.length === 0
+      ? []
+      : await tx.select({ id: nodes.id, name: nodes.name }).from(nodes).where(inArray(nodes.id, nodeIds))),
+  ]
+  return new Map(found.map(({ id, name }) => [id, name]))
+}
+
+const toWire = (row: Row, names: ReadonlyMap<string, string>): AuditRow => ({
+  id: row.id,
+  at: row.at.toISOString(),
+  actor: { kind: row.actorKind, id: row.actorId, name: names.get(row.actorId) ?? null },
+  action: row.action,
+  resource: { kind: row.resourceKind, id: row.resourceId },
+  projectId: row.projectId,
+  before: row.before ?? null,
+  after: row.after ?? null,
+  requestId: row.requestId,
+  epoch: row.epoch,
+  revision: row.revision,
+  removedRoutes: row.removedRoutes,
+})
+
+export function registerAudit(app: App, deps: ControlDeps): void {
+  app.get(
+    '/audit',
+    {
+      config: { access: 'read', problems: ['CURSOR_INVALID'] },
+      schema: {
+        operationId: 'listAudit',
+        tags: ['audit'],
+        summary: 'Who changed what, newest first',
+        querystring: AuditQuery,
+        response: { 200: AuditPage },
+      },
+    },
+    request => read(deps, tx => listAudit(tx, actorOf(request), request.query)),
+  )
+}
