@@ -21,13 +21,15 @@ export type Removed = {
 /** Of the last days, in the order of their ids. */
 export async function readRemoved(tx: Tx): Promise<Removed> {
   const { rows } = await tx.execute(sql`
+    with older as (
+      select coalesce(max(revision), 0) as revision from audit_log
+      where removed_routes <> '{}' and at <= now() - ${REMOVED_DAYS} * interval '1 day'
+    )
     select json_build_object(
       'ids', coalesce((
         select json_agg(distinct removed.route) from audit_log, unnest(removed_routes) as removed(route)
-        where removed_routes <> '{}' and at > now() - ${REMOVED_DAYS} * interval '1 day'), '[]'),
-      'since', coalesce((
-        select max(revision) from audit_log
-        where removed_routes <> '{}' and at <= now() - ${REMOVED_DAYS} * interval '1 day'), 0)
+        where removed_routes <> '{}' and revision > (select revision from older)), '[]'),
+      'since', (select revision from older)
     )::text as answer`)
   return answerRow.parse(JSON.parse(z.string().parse(rows[0]?.answer)))
 }
