@@ -6,23 +6,15 @@
  */
 import type { RouteOutcome } from './compile.ts'
 import { type Candidate, keyOf } from './conflicts.ts'
-import { canonicalJson } from './hash.ts'
+import { keptJson } from './hash.ts'
 import type { RouteKey } from './problem.ts'
 import type { Route } from './route.ts'
 
 /** Keys that can only change together. */
 export type Change = readonly RouteKey[]
 
-const contents = new WeakMap<Route, string>()
-
-/** What a route says, as one text; kept, since ten thousand are asked for it again and again. */
-export function contentOf({ route }: Candidate): string {
-  const known = contents.get(route)
-  if (known !== undefined) return known
-  const content = canonicalJson(route)
-  contents.set(route, content)
-  return content
-}
+/** What a route says, as one text. */
+export const contentOf = ({ route }: Candidate): string => keptJson(route)
 
 const byKey = (candidates: readonly Candidate[]): Map<RouteKey, Candidate> =>
   new Map(candidates.map(candidate => [keyOf(candidate.route), candidate]))

@@ -13,7 +13,6 @@ import { assembleUdp, compileUdpRoute } from './compile-udp.ts'
 import { byPrecedence, type Candidate, keyOf } from './conflicts.ts'
 import type { DynamicConfig, TlsPair } from './dynamic-config.ts'
 import type { Certificate } from './expected-state.ts'
-import { hashSections, type SectionHashes } from './hash.ts'
 import { candidateProblem, Ground, type Placed, place, portsOf, sortedNames, type TraefikView } from './placement.ts'
 import type { Problem, RouteKey } from './problem.ts'
 import type { Route, TcpRoute, UdpRoute } from './route.ts'
@@ -43,7 +42,6 @@ export type RouteOutcome = {
 
 export type Compiled = {
   readonly config: DynamicConfig
-  readonly sections: SectionHashes
   /** One for each candidate, sorted by key; several of one key when an id is claimed twice. */
   readonly outcomes: readonly RouteOutcome[]
   /** Entry points that carry something of ours: to be remembered for the next start. */
@@ -227,5 +225,5 @@ export function compile(input: CompileInput): Compiled {
       services: [],
     })),
   ].sort(byKey)
-  return { config, sections: hashSections(config), outcomes, entryPoints: usedEntryPoints(config) }
+  return { config, outcomes, entryPoints: usedEntryPoints(config) }
 }

@@ -12,7 +12,7 @@
  * On a TCP port that carries HTTP as well, the domain of an HTTP route and an equal host name of a TCP route are one claim, wildcards too:
  * of an exact pair Traefik asks the HTTP router alone, of a wildcard pair the TCP router alone. An exact name goes before a wildcard.
  */
-import { canonicalJson, sha256 } from './hash.ts'
+import { keptJson, sha256 } from './hash.ts'
 import { isWildcard } from './host-sni.ts'
 import { type Problem, printableId, type RouteKey, routeKey } from './problem.ts'
 import type { HttpRoute, Route, TcpRoute, UdpRoute } from './route.ts'
@@ -48,7 +48,7 @@ const contents = new WeakMap<Route, string>()
 function contentOf({ route }: Candidate): string {
   const known = contents.get(route)
   if (known !== undefined) return known
-  const content = sha256(canonicalJson(route))
+  const content = sha256(keptJson(route))
   contents.set(route, content)
   return content
 }

@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { type Certificate, certificateWire, parseCertificate, parseChallengeRoute } from './certificate.ts'
 import { absent, idText, list, wholeNumber } from './fields.ts'
-import { canonicalJson, contentHash } from './hash.ts'
+import { canonicalJson, keptJson, sha256 } from './hash.ts'
 import { type Problem, type Protocol, printable } from './problem.ts'
 import { fieldPath, isRecord, issueToRefusal } from './refusal.ts'
 import { HTTP, parseRoute, type Route, TCP, UDP, type UnknownField, Unknowns } from './route.ts'
@@ -194,20 +194,29 @@ const parseProbes = (raw: unknown): ProbeRequest[] =>
     return parsed.success ? [parsed.data] : []
   })
 
-const sortedJson = (values: readonly unknown[]): string[] => values.map(canonicalJson).sort()
+/**
+ * Over what a document says. Sorted, since a source may list its routes in any order. Bad entries count too: mending one is a change.
+ * One JSON text a line: there is no line feed within.
+ */
+export const hashContent = ({
+  routes,
+  certificates,
+  challengeUrl,
+  problems,
+}: Pick<ParsedState, 'routes' | 'certificates' | 'challengeUrl' | 'problems'>): string =>
+  sha256(
+    [
+      ...routes.map(keptJson).sort(),
+      'certificates',
+      ...certificates.map(canonicalJson).sort(),
+      JSON.stringify(challengeUrl),
+      ...problems.map(canonicalJson).sort(),
+    ].join('\n'),
+  )
 
 const finish = (state: Omit<ParsedState, 'contentHash'>): ParseResult => ({
   ok: true,
-  // Sorted, since a source may list its routes in any order. Bad entries count too: mending one is a change.
-  state: {
-    ...state,
-    contentHash: contentHash([
-      sortedJson(state.routes),
-      sortedJson(state.certificates),
-      state.challengeUrl,
-      sortedJson(state.problems),
-    ]),
-  },
+  state: { ...state, contentHash: hashContent(state) },
 })
 
 /**

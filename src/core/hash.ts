@@ -20,13 +20,24 @@ export function canonicalJson(value: unknown): string {
   return `{${text}}`
 }
 
+const kept = new WeakMap<object, string>()
+
+/** The same for an object that never changes, a route or a router: kept with it, since most of a configuration is as it was before. */
+export function keptJson(value: object): string {
+  const known = kept.get(value)
+  if (known !== undefined) return known
+  const text = canonicalJson(value)
+  kept.set(value, text)
+  return text
+}
+
 /** SHA-256 of the text, 64 hexadecimal digits. */
 export const sha256 = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex')
 
 /** SHA-256 of the canonical JSON, 64 hexadecimal digits. */
 export const contentHash = (value: unknown): string => sha256(canonicalJson(value))
 
-const sortedHash = (values: readonly unknown[]): string => sha256(values.map(canonicalJson).sort().join('\n'))
+const sortedHash = (values: readonly object[]): string => sha256(values.map(keptJson).sort().join('\n'))
 
 /** Of the HTTP routes as parsed; the order of the list does not matter. 64 hexadecimal digits. */
 export const hashHttpRoutes = (routes: readonly HttpRoute[]): string => sortedHash(routes)

@@ -213,7 +213,6 @@ describe('the body', () => {
     const other = compiled(otherOrder, given.view)
     expect(bytes(other)).toBe(bytes(one))
     expect(other.outcomes).toEqual(one.outcomes)
-    expect(other.sections).toEqual(one.sections)
   })
 
   property('names no router, service, middleware or transport that is not there', given => {

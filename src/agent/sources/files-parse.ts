@@ -1,8 +1,7 @@
 /**
  * The bytes of one routes file -> its routes, or what is wrong with it. The same for the agent's thread and for the worker's.
  */
-import { type ParseResult, parseRoutesFile } from '../../core/expected-state.ts'
-import { canonicalJson, contentHash } from '../../core/hash.ts'
+import { hashContent, type ParseResult, parseRoutesFile } from '../../core/expected-state.ts'
 import type { Problem } from '../../core/problem.ts'
 import type { Route, UnknownField } from '../../core/route.ts'
 import { decodeUtf8, parseDocumentText } from '../../core/yaml-document.ts'
@@ -30,11 +29,9 @@ export type ParseFileOptions = {
   readonly maxRoutes: number
 }
 
-const sorted = (values: readonly unknown[]): string[] => values.map(canonicalJson).sort()
-
 /** What a file says, whatever the order within it. */
 export const hashFile = (routes: readonly Route[], problems: readonly Problem[]): string =>
-  contentHash([sorted(routes), sorted(problems)])
+  hashContent({ routes, problems, certificates: [], challengeUrl: null })
 
 /** Total: never throws. */
 export function parseFile(bytes: Uint8Array, { label, maxRoutes }: ParseFileOptions): ParsedFile {
@@ -44,7 +41,7 @@ export function parseFile(bytes: Uint8Array, { label, maxRoutes }: ParseFileOpti
   if (!document.ok) return document
   const result: ParseResult = parseRoutesFile(document.value, { origin: label, maxRoutes })
   if (!result.ok) return result
-  const { routes, problems, unknownFields } = result.state
+  const { routes, problems, unknownFields, contentHash } = result.state
   // A text in braces is whole when it parses at all: its last sign closes what the first one opened.
   const inBraces = /^\s*[[{]/.test(decoded.text)
   return {
@@ -53,7 +50,7 @@ export function parseFile(bytes: Uint8Array, { label, maxRoutes }: ParseFileOpti
       routes,
       problems,
       unknownFields,
-      hash: hashFile(routes, problems),
+      hash: contentHash,
       bytes: bytes.length,
       midLine: !inBraces && !decoded.text.endsWith('\n'),
     },
