@@ -13,6 +13,7 @@ import { foreignNow } from '../core/foreign.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { TraefikView } from '../core/placement.ts'
+import { restartCost } from '../core/restart-cost.ts'
 import { upstreamUse } from '../core/upstream-use.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
@@ -39,6 +40,7 @@ import type { Failpoint } from './store/snapshot-store.ts'
 import { createSnapshotStore } from './store/snapshot-store.ts'
 import { createObserver, type Observer } from './traefik/observer.ts'
 import { createPresence } from './traefik/presence.ts'
+import { createRestartWatch } from './traefik/restart-watch.ts'
 import { createTraefikApi, type TraefikApi } from './traefik/traefik-api.ts'
 import { createVerdicts, evidenceOf } from './verdicts.ts'
 
@@ -248,6 +250,16 @@ export function createAgent(options: AgentOptions): Agent {
       now: clock.now,
       ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
     })
+    const restart = createRestartWatch({
+      ask: async signal =>
+        restartCost(
+          (await api?.openConnections(signal)) ?? null,
+          observer?.observation().reading?.entryPoints ?? [],
+          config.traefik.api,
+        ),
+      onChange: () => judgeAgain(),
+    })
+    lifecycle.onStop('watch over restarts', () => restart.stop())
     const verdicts = createVerdicts({
       round: reconciler.round,
       publication: publication.view,
@@ -255,6 +267,7 @@ export function createAgent(options: AgentOptions): Agent {
       observation: () => observer?.observation() ?? null,
       heldReasons: guards.reasons,
       failedProbes: () => probing.failed(),
+      restart,
       ports: config.ports,
       now: clock.now,
     })

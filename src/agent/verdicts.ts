@@ -6,11 +6,13 @@ import { type Evidence, judge, type Polled, type RouteVerdict } from '../core/ju
 import type { PortSet } from '../core/port-set.ts'
 import { applyProbe, type ProbeResult } from '../core/probe/probe.ts'
 import { type RouteKey, routeKey } from '../core/problem.ts'
+import { needsRestart, withRestartCost } from '../core/restart-cost.ts'
 import { type TimingsMs, type TrackedVerdict, trackVerdicts } from '../core/track.ts'
 import type { Stages } from './passage.ts'
 import type { PublicationView } from './publication.ts'
 import type { Round } from './reconcile.ts'
 import type { Observation } from './traefik/observer.ts'
+import type { RestartWatch } from './traefik/restart-watch.ts'
 
 export type VerdictsOptions = {
   readonly round: () => Round | null
@@ -22,6 +24,8 @@ export type VerdictsOptions = {
   readonly heldReasons: () => ReadonlyMap<RouteKey, string>
   /** Probes that failed; another map whenever one comes or goes. */
   readonly failedProbes: () => ReadonlyMap<RouteKey, ProbeResult>
+  /** Told whether a route waits for a restart of Traefik, and asked what that would cost. */
+  readonly restart: Pick<RestartWatch, 'want' | 'cost'>
   readonly ports: { readonly tcp: PortSet; readonly udp: PortSet }
   readonly now: () => number
 }
@@ -95,13 +99,14 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
         current,
         failed,
         took,
+        options.restart.cost(),
       ]
       if (basis.every((part, i) => part === seen[i]) && seen.length > 0) return
       seen = basis
       const { plan, revision } = round
       const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
       const { outcomes, config } = plan.compiled
-      judged = judge({
+      const found = judge({
         outcomes,
         rejected: plan.rejected,
         config,
@@ -110,9 +115,12 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
         held: options.heldReasons(),
         ...(applied?.snapshot.hash === plan.snapshot.hash ? {} : { applied: applied?.candidates ?? null }),
       })
+      const cost = options.restart.cost()
+      judged = cost === null ? found : withRestartCost(found, cost)
       const probed = judged.map(verdict => applyProbe(verdict, failed.get(routeKey(verdict.protocol, verdict.id))))
       const tookMs = took === null || took.hash !== current?.hash ? null : timingsOf(round.compileMs, took.stages)
       verdicts = trackVerdicts(verdicts, probed, revision, options.now(), tookMs)
+      options.restart.want(found.some(needsRestart))
       if (evidence.kind !== 'read') {
         drift = NO_DRIFT
         return

@@ -36,7 +36,9 @@ export type RowDetails = {
   readonly timingsMs: (verdict: TrackedVerdict) => Readonly<Record<string, number>> | null
 }
 
-type Row = Pick<TrackedVerdict, 'verdict' | 'reason' | 'message' | 'since'> & { readonly answered: string | null }
+type Row = Pick<TrackedVerdict, 'verdict' | 'reason' | 'message' | 'remedy' | 'since'> & {
+  readonly answered: string | null
+}
 
 /** What the control plane is known to have. */
 export type Reported = {
@@ -77,6 +79,7 @@ const isSame = (was: Row, is: Row): boolean =>
   was.verdict === is.verdict &&
   was.reason === is.reason &&
   was.message === is.message &&
+  was.remedy === is.remedy &&
   was.since === is.since &&
   // An answer that was told stays told when the next probe is nobody's.
   (is.answered === null || was.answered === is.answered)
@@ -150,10 +153,11 @@ export function nextReport(
   // The first of several rows with one key is the one that is served.
   const current = new Map<RouteKey, TrackedVerdict>()
   for (const verdict of verdicts) if (!current.has(keyOf(verdict))) current.set(keyOf(verdict), verdict)
-  const rowOf = (key: RouteKey, { verdict, reason, message, since }: TrackedVerdict): Row => ({
+  const rowOf = (key: RouteKey, { verdict, reason, message, remedy, since }: TrackedVerdict): Row => ({
     verdict,
     reason,
     message,
+    remedy,
     since,
     answered: answered.get(key) ?? null,
   })

@@ -9,20 +9,21 @@ import type { ForeignRouter } from '../../src/core/observed.ts'
 import { makePlan } from '../../src/core/plan.ts'
 import type { ProbeResult } from '../../src/core/probe/probe.ts'
 import type { RouteKey } from '../../src/core/problem.ts'
-import { type Lists, NODE, stateWith, tcpRoute, traefikWith, viewOf } from '../support/builders.ts'
+import type { RestartCost } from '../../src/core/restart-cost.ts'
+import { ENTRY_POINTS, type Lists, NODE, stateWith, tcpRoute, traefikWith, viewOf } from '../support/builders.ts'
 import { NO_RUNTIME, observationOf, rawdataOf, runtimeOf } from '../support/observed.ts'
 import { NOTHING_YET } from '../support/status.ts'
 
 const PG: Lists = { tcpRoutes: [tcpRoute({ claimedAt: '2026-01-01T00:00:00Z' })] }
 const UNREACHABLE: Observation['fault'] = { kind: 'unreachable', message: 'it cannot be reached', since: 0 }
 
-function roundOf(lists: Lists, revision: number | string = 1): Round {
+function roundOf(lists: Lists, revision: number | string = 1, entryPoints = ENTRY_POINTS): Round {
   const routes = stateWith({ ...lists }).routes.map(route => ({ route, origin: 'test' }))
   const plan = makePlan({
     sources: [{ rank: 1, routes, problems: [], certificates: [], challengeUrl: null }],
     firstSeen: {},
     node: NODE,
-    view: viewOf(traefikWith()),
+    view: viewOf(traefikWith({ entryPoints })),
     nowMs: 0,
     refused: new Map(),
     oldestFields: false,
@@ -56,6 +57,8 @@ function make(round: Round | null) {
     held: new Map<RouteKey, string>() as ReadonlyMap<RouteKey, string>,
     probes: new Map<RouteKey, ProbeResult>() as ReadonlyMap<RouteKey, ProbeResult>,
     tokenRefused: false,
+    wanted: false,
+    cost: null as RestartCost | null,
     ms: 1000,
   }
   const verdicts = createVerdicts({
@@ -63,6 +66,7 @@ function make(round: Round | null) {
     publication: () =>
       now.view ?? { current: null, polled: false, applied: null, phase: 'steady', lastLiveMs: null, ...NOTHING_YET },
     tokenRefused: () => now.tokenRefused,
+    restart: { want: wanted => void Object.assign(now, { wanted }), cost: () => now.cost },
     observation: () => now.observation,
     heldReasons: () => now.held,
     failedProbes: () => now.probes,
@@ -112,6 +116,21 @@ describe('the verdicts', () => {
     now.ms = 2000
     verdicts.refresh()
     expect(verdicts.all()).toBe(all)
+  })
+
+  test('one that waits for a restart says what it would cut', () => {
+    const { now, verdicts } = make(roundOf(PG, 1, []))
+    verdicts.refresh()
+    expect([verdicts.all()[0]?.reason, now.wanted]).toEqual(['ENTRY_POINT_MISSING', true])
+    now.cost = { openConnections: 12 }
+    verdicts.refresh()
+    expect(verdicts.all()[0]?.remedy).toMatch(/^A restart would cut 12 open connections\. Add these lines/)
+  })
+
+  test('nobody asks what a restart costs while nobody waits for one', () => {
+    const { now, verdicts } = make(roundOf(PG))
+    verdicts.refresh()
+    expect(now.wanted).toBe(false)
   })
 
   test('a held route says so', () => {

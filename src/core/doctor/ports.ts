@@ -3,6 +3,7 @@
 import { entryPointsFor } from '../entry-points.ts'
 import type { ObservedEntryPoint } from '../observed.ts'
 import { makePortSet, type PortSet } from '../port-set.ts'
+import { restartCost, restartCostText } from '../restart-cost.ts'
 import { type DoctorFacts, type Finding, type L4, note, ok, warn } from './facts.ts'
 
 /** More are not added by hand: there is a command for all of them. */
@@ -29,15 +30,6 @@ function addLines(missing: readonly Missing[]): string {
   const add = "Add them to Traefik's static configuration and restart it"
   if (all.length > MAX_LINES) return `${add}; fairlead static-config makes the whole file.`
   return `${add}:\n  entryPoints:\n${all.flat().join('\n')}`
-}
-
-function cost(openConnections: ReadonlyMap<string, number> | null): string {
-  if (openConnections === null)
-    return 'how many open connections a restart would cut is not known: metrics are not on the API address'
-  const open = [...openConnections.values()].reduce((sum, count) => sum + count, 0)
-  return open === 0
-    ? 'a restart would cut no open connection'
-    : `a restart would cut ${open === 1 ? '1 open connection' : `${open} open connections`}`
 }
 
 function missingFindings({ traefik, settings }: DoctorFacts): Finding[] {
@@ -71,7 +63,7 @@ function missingFindings({ traefik, settings }: DoctorFacts): Finding[] {
   return [
     warn(
       'ENTRY_POINTS_MISSING',
-      `Traefik has no entry points for ${what}, and routes there wait; ${cost(openConnections)}`,
+      `Traefik has no entry points for ${what}, and routes there wait; ${restartCostText(restartCost(openConnections, entryPoints, settings.api))}`,
       addLines(missing),
     ),
     ...http,
