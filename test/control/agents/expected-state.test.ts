@@ -1,6 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Database } from '../../../src/control/db/client.ts'
+import { DatabaseError } from '../../../src/control/db/error.ts'
 import { beginChange, raiseEpoch } from '../../../src/control/db/revision.ts'
+import { actorOf } from '../../../src/control/http/route.ts'
 import { wakeNodes } from '../../../src/control/hub.ts'
 import { parseExpectedState } from '../../../src/core/expected-state.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
@@ -18,11 +22,34 @@ onEachDatabase('expected state', use => {
   let control: ControlApp
   let node: NodeClient
   let offsetMs = 0
+  let transactions = 0
+  let broken = false
   const clock: Clock = { ...SYSTEM_CLOCK, now: () => Date.now() + offsetMs }
 
   beforeEach(async () => {
     offsetMs = 0
-    control = await controlApp({ deps: { database: use(), clock } })
+    transactions = 0
+    broken = false
+    const database: Database = {
+      ...use(),
+      transaction(work, options) {
+        transactions += 1
+        if (broken) return Promise.reject(new DatabaseError('DATABASE_UNREACHABLE', 'not there'))
+        return use().transaction(work, options)
+      },
+    }
+    control = await controlApp({
+      deps: { database, clock },
+      routes: app =>
+        void app.post(
+          '/agent/echo',
+          {
+            config: { access: 'node', problems: ['SIGNATURE_INVALID', 'TIMESTAMP_REUSED', 'NODE_REVOKED'] },
+            schema: { body: z.unknown(), response: { 200: z.object({ body: z.unknown(), actor: z.string() }) } },
+          },
+          async request => ({ body: request.body, actor: actorOf(request).id }),
+        ),
+    })
     atEnd(() => control.close())
     node = await enrolledNode(control, 'proxy-1')
   })
@@ -217,14 +244,17 @@ onEachDatabase('expected state', use => {
     expect([reply.json.epoch, reply.json.revision]).toEqual([2, 1])
   })
 
-  test('a thousand who wait cost one reading', async () => {
+  test('many who wait cost one reading', async () => {
     const others = await Promise.all([2, 3, 4].map(i => enrolledNode(control, `proxy-${i}`)))
     const all = [node, ...others]
     const etags = await Promise.all(all.map(async one => etagOf(await one.get(PATH))))
     const waits = Array.from({ length: 200 }, (_, i) => hold(etags[i % 4] ?? '', all[i % 4] ?? node))
     await held(200)
+    const before = transactions
     await addRoute('prt_1', 10001)
     const replies = await Promise.all(waits)
+    // The nodes, the snapshot, the note that it was sent; and once more what a reading in between may have found.
+    expect(transactions - before).toBeLessThanOrEqual(6)
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
     expect(replies.map(({ json }) => json.serverId)).toEqual(replies.map((_, i) => all[i % 4]?.id))
   })
@@ -304,6 +334,62 @@ onEachDatabase('expected state', use => {
       const headers = node.sign('GET', `/api/v1${PATH}`)
       expect((await control.inject('GET', PATH, undefined, headers)).status).toBe(200)
       expect((await control.inject('GET', PATH, undefined, headers)).status).toBe(200)
+    })
+  })
+
+  describe('a POST', () => {
+    const post = (timestampMs: number, body = '{"a":1}') =>
+      control.inject('POST', '/agent/echo', body, node.sign('POST', '/api/v1/agent/echo', body, timestampMs))
+
+    test('is known by its body', async () => {
+      const reply = await post(Date.now())
+      expect([reply.status, reply.json]).toEqual([200, { body: { a: 1 }, actor: node.id }])
+      const headers = node.sign('POST', '/api/v1/agent/echo', '{"a":1}', Date.now() + 1)
+      const forged = await control.inject('POST', '/agent/echo', '{"a":2}', headers)
+      expect(problem(forged)).toEqual([401, 'SIGNATURE_INVALID'])
+    })
+
+    test('is taken once, and none before it', async () => {
+      const now = Date.now()
+      expect((await post(now)).status).toBe(200)
+      expect(problem(await post(now))).toEqual([401, 'TIMESTAMP_REUSED'])
+      expect(problem(await post(now - 1))).toEqual([401, 'TIMESTAMP_REUSED'])
+      expect((await post(now + 1)).status).toBe(200)
+      const rows = await execute('select last_post_timestamp::text as t, last_seen_at is not null as seen from nodes')
+      expect(rows.rows).toEqual([{ t: String(now + 1), seen: true }])
+    })
+
+    test('sent many times at once is taken once', async () => {
+      const now = Date.now()
+      const replies = await Promise.all(Array.from({ length: 10 }, () => post(now)))
+      expect(replies.filter(({ status }) => status === 200)).toHaveLength(1)
+    })
+
+    test('of a revoked node is not taken', async () => {
+      await execute('update nodes set revoked_at = now()')
+      expect(problem(await post(Date.now()))).toEqual([401, 'NODE_REVOKED'])
+    })
+  })
+
+  describe('without a database', () => {
+    test('nobody is told that there is nothing', async () => {
+      const first = await node.get(PATH)
+      broken = true
+      const replies = [await node.get(PATH), await hold(etagOf(first))]
+      expect(replies.map(problem)).toEqual([
+        [503, 'DATABASE_UNAVAILABLE'],
+        [503, 'DATABASE_UNAVAILABLE'],
+      ])
+      broken = false
+      expect((await node.get(PATH)).status).toBe(200)
+    })
+
+    test('who is held is told so when there is something', async () => {
+      const waiting = hold(etagOf(await node.get(PATH)))
+      await held()
+      broken = true
+      await addRoute('prt_1', 10001)
+      expect(problem(await waiting)).toEqual([503, 'DATABASE_UNAVAILABLE'])
     })
   })
 
