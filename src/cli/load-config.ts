@@ -13,33 +13,35 @@ export const CONFIG_OPTION: OptionSpec = {
   help: `settings of the agent (default: $FAIRLEAD_CONFIG, else\n${DEFAULT_CONFIG_FILE} if it is there)`,
 }
 
-async function readSettings(path: string): Promise<string> {
+async function readSettings(path: string, variable: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
     const code = errorCode(error)
     const way =
-      code === 'EACCES'
-        ? 'run this as a user who may read it, or name another file'
-        : 'correct --config or FAIRLEAD_CONFIG'
+      code === 'EACCES' ? 'run this as a user who may read it, or name another file' : `correct --config or ${variable}`
     throw new CliError(2, [`the settings ${path} cannot be read (${code ?? 'unknown error'}); ${way}`], {
       cause: error,
     })
   }
 }
 
-async function findSettings(
+/** Where settings are when `--config` does not say: in the file that the variable names, else in the usual one if that is there. */
+export type SettingsPlaces = { readonly variable: string; readonly usual: string | null }
+
+export async function findSettings(
   named: string | null,
-  io: Io,
+  io: Pick<Io, 'env' | 'cwd'>,
+  { variable, usual }: SettingsPlaces,
 ): Promise<{ readonly text: string; readonly fileName: string } | null> {
-  const path = named ?? (io.env.FAIRLEAD_CONFIG?.trim() || null)
-  if (path !== null) return { text: await readSettings(resolve(io.cwd, path)), fileName: path }
-  if (io.defaultConfigFile === null) return null
+  const path = named ?? (io.env[variable]?.trim() || null)
+  if (path !== null) return { text: await readSettings(resolve(io.cwd, path), variable), fileName: path }
+  if (usual === null) return null
   try {
-    return { text: await readFile(io.defaultConfigFile, 'utf8'), fileName: io.defaultConfigFile }
+    return { text: await readFile(usual, 'utf8'), fileName: usual }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null
-    return { text: await readSettings(io.defaultConfigFile), fileName: io.defaultConfigFile }
+    return { text: await readSettings(usual, variable), fileName: usual }
   }
 }
 
@@ -51,7 +53,7 @@ export type LoadedConfig = {
 
 /** Throws a CliError (2) with every fault of bad settings. Things that were passed over are noted on stderr. */
 export async function loadAgentConfig(named: string | null, io: Io): Promise<LoadedConfig> {
-  const found = await findSettings(named, io)
+  const found = await findSettings(named, io, { variable: 'FAIRLEAD_CONFIG', usual: io.defaultConfigFile })
   const parsed = parseAgentConfig({ text: found?.text ?? null, fileName: found?.fileName ?? null, env: io.env })
   if (!parsed.ok) throw new CliError(2, parsed.faults)
   for (const note of parsed.notes) io.err(`note: ${note}\n`)

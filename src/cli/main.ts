@@ -20,8 +20,13 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./agent.ts')).agentCommand,
   },
   {
+    name: 'control',
+    summary: 'the control plane with its console, and its chores: links, tokens, export and import',
+    load: async () => (await import('./control.ts')).controlCommand,
+  },
+  {
     name: 'up',
-    summary: 'run the agent and Traefik on this machine; --demo adds backends and routes to try',
+    summary: 'run control plane, agent and Traefik on this machine; --demo adds what there is to try',
     load: async () => (await import('./up.ts')).upCommand,
   },
   {

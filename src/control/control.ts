@@ -187,7 +187,7 @@ export function createControl(options: ControlOptions): Control {
     }
   }
 
-  async function open(signal: AbortSignal): Promise<ControlDeps> {
+  async function open(address: ListenAddress, signal: AbortSignal): Promise<ControlDeps> {
     const opened = await waitForDatabase(signal)
     lifecycle.onStop('database', () => opened.close())
     signal.throwIfAborted()
@@ -208,7 +208,15 @@ export function createControl(options: ControlOptions): Control {
     hub.start()
     lifecycle.onStop('hub', () => hub.stop())
 
-    const deps: ControlDeps = { config, database, clock, logger: options.logger, registry, hub, adminTokenHash }
+    const deps: ControlDeps = {
+      config: { ...config, listen: address },
+      database,
+      clock,
+      logger: options.logger,
+      registry,
+      hub,
+      adminTokenHash,
+    }
     const app = createApp(deps)
     app.addHook('onResponse', async (request, reply) => {
       const { url, config: route } = request.routeOptions
@@ -264,7 +272,7 @@ export function createControl(options: ControlOptions): Control {
           tls = watch
           lifecycle.onStop('tls files', () => watch.stop())
         }
-        opening = open(signal)
+        opening = open(address, signal)
         opening.catch(err => {
           if (!signal.aborted) logger.error({ err }, 'control plane cannot be opened')
         })

@@ -31,7 +31,7 @@ export type SettingsResult<T> =
 export const ENV_PREFIX = 'FAIRLEAD_'
 
 /** The command line reads these; no setting has such a key. */
-const COMMAND_LINE = ['FAIRLEAD_CONFIG', 'FAIRLEAD_URL', 'FAIRLEAD_TOKEN']
+const COMMAND_LINE = ['FAIRLEAD_CONFIG', 'FAIRLEAD_CONTROL_CONFIG', 'FAIRLEAD_URL', 'FAIRLEAD_TOKEN']
 
 type Path = readonly string[]
 type Branch = { readonly [key: string]: Branch | z.core.$ZodType }

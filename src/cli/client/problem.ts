@@ -20,13 +20,13 @@ export type RefusalDocument = z.output<typeof refusalWire>
 
 const withoutStop = (text: string): string => text.replace(/\.$/, '')
 
-/** `detail; remedy` first, then a line for each field. */
+/** `detail. Remedy` first, then a line for each field. */
 export function refusalSentences({ detail, title, remedy, fields }: RefusalDocument): readonly string[] {
   const head = detail === '' ? title : detail
-  const first = remedy === '' ? head : `${withoutStop(head)}; ${remedy}`
+  const first = remedy === '' ? head : `${withoutStop(head)}. ${remedy}`
   const lines = fields.map(({ field, message, remedy: way }) => {
     const text = field === '' ? message : `${field}: ${message}`
-    return way === undefined ? text : `${withoutStop(text)}; ${way}`
+    return way === undefined ? text : `${withoutStop(text)}. ${way}`
   })
   // The detail of a body that is not valid says what the fields say.
   return lines.length > 0 ? lines : [first]

@@ -3,18 +3,26 @@ import { registerAccess } from '../access/rest.ts'
 import { createAuthenticateNode } from '../agents/authenticate.ts'
 import { registerAgents } from '../agents/rest.ts'
 import { registerAudit } from '../audit-rest.ts'
+import { registerConsole } from '../console-files.ts'
 import type { ControlDeps } from '../deps.ts'
 import { registerNodes } from '../nodes/rest.ts'
+import { registerTransfer } from '../transfer/rest.ts'
 import type { AuthenticateNode } from './gatekeeper.ts'
 import type { App } from './route.ts'
 
 type Room = (app: App, deps: ControlDeps) => void
 
 /** Below `/api/v1`. */
-export const API_ROOMS: readonly Room[] = [registerAccess, registerAgents, registerAudit, registerNodes]
+export const API_ROOMS: readonly Room[] = [
+  registerAccess,
+  registerAgents,
+  registerAudit,
+  registerNodes,
+  registerTransfer,
+]
 
 /** At the root: the console. */
-export const ROOT_ROOMS: readonly Room[] = []
+export const ROOT_ROOMS: readonly Room[] = [registerConsole]
 
 /** Says which node signed a request on a route with `access: 'node'`. */
 export const nodeAuthenticator: (deps: ControlDeps) => AuthenticateNode = createAuthenticateNode

@@ -11,7 +11,7 @@ import { countPool } from '../ports/standing.ts'
 export type Census = {
   readonly epoch: number
   readonly revision: number
-  readonly pools: Readonly<Record<L4, PoolCounts>>
+  readonly pools: Readonly<Record<L4, Omit<PoolCounts, 'total'>>>
   readonly nodes: Readonly<Record<'active' | 'lost' | 'retired', number>>
   readonly nodesBehind: number
   /** Verdicts that are not `live`, over all nodes that count. */
@@ -42,9 +42,10 @@ async function single(tx: Tx, query: ReturnType<typeof sql>): Promise<number> {
   return Number(rows[0]?.count ?? 0)
 }
 
-async function poolOf(tx: Tx, protocol: L4, rules: PortRules): Promise<PoolCounts> {
+async function poolOf(tx: Tx, protocol: L4, rules: PortRules): Promise<Omit<PoolCounts, 'total'>> {
   const { view } = await readPoolFacts(tx, { protocol, projectId: null, leastTimeMs: rules.leastTimeMs })
-  return countPool(rules[protocol], view)
+  const { total: _, ...counted } = countPool(rules[protocol], view)
+  return counted
 }
 
 const VERDICTS = ['pending', 'rejected', 'refused', 'conflicted', 'waiting', 'degraded', 'held'] as const
