@@ -1,0 +1,135 @@
+/**
+ * What pages read. Each hook is one thing of the control plane; events keep it current (runtime.ts), so a page never polls.
+ *
+ *   const services = useServiceRows()
+ *   if (services.data === undefined) return services.error ? <ErrorCard ... /> : <Skeleton ... />
+ *
+ * A verdict that comes out of these is what was said last. To show it, ask verdict/use-standing.ts what may be said of it now.
+ */
+import { type UseQueryResult, useQuery } from '@tanstack/react-query'
+import type { Node } from '../../api/node.ts'
+import type { Overview } from '../../api/overview.ts'
+import type { Pool, PoolPort } from '../../api/pool.ts'
+import type { Project } from '../../api/project.ts'
+import type { Route, RouteRow, VerdictHistory } from '../../api/route.ts'
+import type { Preset, Service, ServiceRow } from '../../api/service.ts'
+import type { Session } from '../../api/session.ts'
+import type { Answer } from './client.ts'
+import { keys } from './keys.ts'
+import { ROUTE_FIELDS, SERVICE_FIELDS } from './rows.ts'
+import { useClient } from './runtime-context.tsx'
+
+/** Reports come every 30 s, and that one has come is no event: so this is asked for, to know how long ago it was. */
+const NODES_REFRESH_MS = 30_000
+
+export function useOverview(): UseQueryResult<Overview> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.overview,
+    queryFn: async ({ signal }) => (await client.get<Overview>('/overview', signal)).data,
+  })
+}
+
+export function useServiceRows(): UseQueryResult<readonly ServiceRow[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.serviceRows,
+    queryFn: ({ signal }) => client.list<ServiceRow>(`/services?fields=${SERVICE_FIELDS}`, signal),
+  })
+}
+
+/** With its ETag, for PATCH and DELETE. */
+export function useService(id: string): UseQueryResult<Answer<Service>> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.service(id),
+    queryFn: ({ signal }) => client.get<Service>(`/services/${encodeURIComponent(id)}`, signal),
+  })
+}
+
+/** `enabled`: false reads what is there and asks for nothing. */
+export function useRouteRows(enabled = true): UseQueryResult<readonly RouteRow[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.routeRows,
+    enabled,
+    queryFn: ({ signal }) => client.list<RouteRow>(`/routes?fields=${ROUTE_FIELDS}`, signal),
+  })
+}
+
+export function useRouteDetail(id: string): UseQueryResult<Route> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.route(id),
+    queryFn: async ({ signal }) => (await client.get<Route>(`/routes/${encodeURIComponent(id)}`, signal)).data,
+  })
+}
+
+export function useRouteHistory(id: string): UseQueryResult<VerdictHistory> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.routeHistory(id),
+    queryFn: async ({ signal }) =>
+      (await client.get<VerdictHistory>(`/routes/${encodeURIComponent(id)}/history?limit=50`, signal)).data,
+  })
+}
+
+/** All of them: there are few. */
+export function useNodes(): UseQueryResult<readonly Node[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.nodeRows,
+    queryFn: ({ signal }) => client.list<Node>('/nodes', signal),
+    refetchInterval: NODES_REFRESH_MS,
+  })
+}
+
+/** With its ETag, for PATCH and DELETE. */
+export function useNode(id: string): UseQueryResult<Answer<Node>> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.node(id),
+    queryFn: ({ signal }) => client.get<Node>(`/nodes/${encodeURIComponent(id)}`, signal),
+  })
+}
+
+export function usePools(): UseQueryResult<readonly Pool[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.poolList,
+    queryFn: async ({ signal }) => (await client.get<{ items: readonly Pool[] }>('/pools', signal)).data.items,
+  })
+}
+
+export function usePoolPorts(protocol: 'tcp' | 'udp'): UseQueryResult<readonly PoolPort[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.poolPorts(protocol),
+    queryFn: async ({ signal }) =>
+      (await client.get<{ items: readonly PoolPort[] }>(`/pools/${protocol}/ports`, signal)).data.items,
+  })
+}
+
+export function useProjects(): UseQueryResult<readonly Project[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.projects,
+    queryFn: ({ signal }) => client.list<Project>('/projects', signal),
+  })
+}
+
+export function usePresets(): UseQueryResult<readonly Preset[]> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.presets,
+    queryFn: async ({ signal }) => (await client.get<{ items: readonly Preset[] }>('/presets', signal)).data.items,
+  })
+}
+
+export function useSession(): UseQueryResult<Session> {
+  const client = useClient()
+  return useQuery({
+    queryKey: keys.session,
+    queryFn: async ({ signal }) => (await client.get<Session>('/sessions/current', signal)).data,
+  })
+}

@@ -1,0 +1,58 @@
+/**
+ * How the routes stand, in numbers. The control plane counts a route as `unknown` as soon as one of its nodes is silent; people ask
+ * what the nodes that report say. So with a silent node the rows are counted here, else the counts are taken as they come.
+ */
+import { useMemo } from 'react'
+import type { Overview } from '../../api/overview.ts'
+import type { RouteRow } from '../../api/route.ts'
+import { useRouteRows } from '../data/queries.ts'
+import { standingOfRow, type Voice } from './standing.ts'
+import { useVoices } from './use-standing.ts'
+import type { LEGEND, RouteVerdict } from './verdict.ts'
+
+export type Counts = Readonly<Record<(typeof LEGEND)[number], number>>
+
+const isCounted = (verdict: RouteVerdict): verdict is (typeof LEGEND)[number] => verdict !== 'gone'
+
+/** By what the nodes say that report. */
+export function countRows(rows: readonly Pick<RouteRow, 'verdict' | 'notLive'>[], voices: readonly Voice[]): Counts {
+  const counts = {
+    live: 0,
+    pending: 0,
+    degraded: 0,
+    conflicted: 0,
+    rejected: 0,
+    refused: 0,
+    waiting: 0,
+    held: 0,
+    unknown: 0,
+  }
+  for (const row of rows) {
+    const { shown } = standingOfRow(row, voices, true)
+    if (isCounted(shown)) counts[shown] += 1
+  }
+  return counts
+}
+
+/** As they were said last; whether they still hold is for the link to say. Null while nothing has come. */
+export function useCounts(overview: Overview | undefined): Counts | null {
+  const voices = useVoices()
+  const isAnySilent = voices.some(({ silent }) => silent)
+  const { data: rows } = useRouteRows(isAnySilent)
+  return useMemo(() => {
+    if (overview === undefined) return null
+    return isAnySilent && rows !== undefined ? countRows(rows, voices) : overview.routes.byVerdict
+  }, [overview, rows, voices, isAnySilent])
+}
+
+export type Trouble = { readonly count: number; readonly worst: RouteVerdict }
+
+/** Routes that are neither live nor on their way. */
+export function useTrouble(overview: Overview | undefined): Trouble | null {
+  const counts = useCounts(overview)
+  if (counts === null) return null
+  const bad = (['held', 'refused', 'waiting', 'rejected', 'conflicted', 'degraded'] as const).filter(
+    one => counts[one] > 0,
+  )
+  return { count: bad.reduce((sum, one) => sum + counts[one], 0), worst: bad[0] ?? 'live' }
+}
