@@ -1,7 +1,6 @@
 /** What only a server can show: others at work on the same rows, and a connection that is lost. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
@@ -11,6 +10,7 @@ import { type Database, openDatabase } from '../../src/control/db/client.ts'
 import { projects } from '../../src/control/db/schema.ts'
 import type { Tx } from '../../src/control/db/transaction.ts'
 import { atEnd } from '../support/at-end.ts'
+import { commitCutter } from '../support/commit-cutter.ts'
 import { hasPostgres, openServerDatabase, SILENT, startTestPostgres } from '../support/database.ts'
 import { freePort } from '../support/ports.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -251,49 +251,4 @@ async function opened(url: string): Promise<string> {
   const [code] = await once(child, 'close')
   expect(code).toBe(0)
   return text
-}
-
-/** A way to the server that, once armed, lets the next commit through and cuts the connection before its answer. */
-async function commitCutter(url: string): Promise<{ readonly url: string; arm(): void }> {
-  let armed = false
-  const sockets = new Set<Socket>()
-  const proxy = createServer(client => {
-    const upstream = connect(Number(new URL(url).port), '127.0.0.1')
-    let cut = false
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        client.destroy()
-        upstream.destroy()
-      })
-    }
-    client.on('data', chunk => {
-      if (armed && chunk.includes('commit\0')) {
-        armed = false
-        cut = true
-      }
-      upstream.write(chunk)
-    })
-    upstream.on('data', chunk => {
-      if (cut) client.destroy()
-      else client.write(chunk)
-    })
-  })
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  atEnd(() => {
-    for (const socket of sockets) socket.destroy()
-    proxy.close()
-  })
-  const address = proxy.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const through = new URL(url)
-  through.port = String(address.port)
-  return {
-    url: through.href,
-    arm: () => {
-      armed = true
-    },
-  }
 }

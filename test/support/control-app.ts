@@ -5,6 +5,8 @@
  *   const made = await control.asAdmin('POST', '/projects', { name: 'shop' })
  *   const theirs = control.as(await control.tokenFor({ scopes: ['read'], projectId: made.json.id }))
  *   expect((await theirs('GET', '/services')).json).toEqual({ items: [], nextCursor: null })
+ *
+ * Every answer must be one that its route declares, and every refusal a problem document: whoever asks gets an error for any other.
  */
 import type { InjectOptions } from 'fastify'
 import { Registry } from 'prom-client'
@@ -90,7 +92,28 @@ export async function controlApp({
     adminTokenHash: hashSecret(adminToken),
     ...given,
   }
-  const app = createApp(deps, options)
+  const app = createApp(deps, {
+    ...options,
+    // A test asks much in little time, on a machine that may be busy with others.
+    limits: {
+      perActor: 1_000_000,
+      perAddress: 1_000_000,
+      failuresPerMinute: 1_000_000,
+      atOnce: 10_000,
+      ...options.limits,
+    },
+    load: { maxLoopDelayMs: 1_000_000, ...options.load },
+  })
+  const undeclared: string[] = []
+  app.addHook('onSend', async (request, reply) => {
+    const { schema, url } = request.routeOptions
+    const type = String(reply.getHeader('content-type'))
+    const what = `${request.method} ${url ?? request.url} answered ${reply.statusCode}`
+    const declared = schema?.response
+    if (typeof declared === 'object' && declared !== null && schema?.hide !== true && !(reply.statusCode in declared))
+      undeclared.push(what)
+    if (reply.statusCode >= 400 && type !== 'application/problem+json') undeclared.push(`${what} as ${type}`)
+  })
   await app.ready()
 
   const askWith =
@@ -107,6 +130,7 @@ export async function controlApp({
         },
         ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
+      if (undeclared.length > 0) throw new Error(`not declared: ${undeclared.splice(0).join('; ')}`)
       const isJson = /json/.test(String(reply.headers['content-type']))
       return {
         status: reply.statusCode,

@@ -12,7 +12,7 @@ import { makeId } from '../db/id.ts'
 import type { ControlDeps } from '../deps.ts'
 import { addBodyParser } from './body.ts'
 import { addDeclarations } from './declare.ts'
-import { addGatekeeper } from './gatekeeper.ts'
+import { type AuthenticateNode, addGatekeeper } from './gatekeeper.ts'
 import { LIMITS, type LimitSettings, makeLimits } from './limits.ts'
 import { LOAD, type LoadSettings, watchLoad } from './load.ts'
 import { addLostRequests } from './lost.ts'
@@ -30,6 +30,8 @@ const API_VERSION = '1.0.0'
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export type AppOptions = {
+  /** Says which node sent a request; for tests. */
+  readonly authenticateNode?: AuthenticateNode
   readonly limits?: Partial<LimitSettings>
   readonly load?: Partial<LoadSettings>
   /** Further routes below `/api/v1`; for tests. */
@@ -53,7 +55,8 @@ const CONTENT_SECURITY_POLICY = {
 }
 
 /** Opens nothing: `ready` starts it, `close` ends it. */
-export function createApp(deps: ControlDeps, { limits, load: loadSettings, routes }: AppOptions = {}): App {
+export function createApp(deps: ControlDeps, options: AppOptions = {}): App {
+  const { limits, load: loadSettings, routes, authenticateNode = nodeAuthenticator(deps) } = options
   const { config, clock } = deps
   const logger: FastifyBaseLogger = deps.logger.child({ component: 'http' })
   const isTls = config.tls !== null || config.publicUrl?.startsWith('https:') === true
@@ -99,7 +102,7 @@ export function createApp(deps: ControlDeps, { limits, load: loadSettings, route
     app.addHook('onClose', async () => load.stop())
     addGatekeeper(app, {
       deps,
-      authenticateNode: nodeAuthenticator(deps),
+      authenticateNode,
       limits: makeLimits(app, { ...LIMITS, ...limits }),
       load,
     })
