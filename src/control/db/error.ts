@@ -110,7 +110,8 @@ const SOCKET_CODES = new Set(
 const CONNECTION_MESSAGES =
   /^(?:Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Query read timeout|The server does not support SSL)/
 
-const SQL_STATE = /^[0-9A-Z]{5}$/
+/** Each has a digit, which tells it from the codes of Node and of our own errors: `EPIPE`, `STALE`. */
+const SQL_STATE = /^(?=.*\d)[0-9A-Z]{5}$/
 
 function ofSqlState(state: string): DatabaseErrorCode {
   return BY_SQL_STATE[state] ?? BY_CLASS[state.slice(0, 2)] ?? 'QUERY_FAILED'

@@ -59,10 +59,13 @@ describe('an error of the database', () => {
     expect(toDatabaseError(new Error('around it', { cause: error }))).toBe(error)
   })
 
-  test.each([[new Error('a plain one')], [new TypeError('x is not a function')], ['a text'], [null]])(
-    'is not made of %j',
-    thrown => {
-      expect(toDatabaseError(thrown)).toBeNull()
-    },
-  )
+  test.each([
+    [new Error('a plain one')],
+    [new TypeError('x is not a function')],
+    [withCode('STALE')],
+    ['a text'],
+    [null],
+  ])('is not made of %j', thrown => {
+    expect(toDatabaseError(thrown)).toBeNull()
+  })
 })
