@@ -25,7 +25,7 @@ import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { poolEntryPoints, poolUse } from './metrics/pool-use.ts'
-import { nodeSettings } from './node-settings.ts'
+import { createNodeSettings } from './node-settings.ts'
 import type { Notifier } from './notify.ts'
 import { createProbing } from './probes/probing.ts'
 import { createProvider, type Poll } from './provider/provider.ts'
@@ -212,6 +212,7 @@ export function createAgent(options: AgentOptions): Agent {
         ? null
         : createDefaultCertificate({ directory: config.state.directory, logger, now: clock.now, onRenewed: request })
     if (ownCertificate !== null) lifecycle.onStop('default certificate', () => ownCertificate.stop())
+    const settingsOf = createNodeSettings()
     const guards = createGuards(config.policy.guard, clock.now, steady)
     const reconciler = createReconciler({
       sources: sources.statuses,
@@ -220,7 +221,7 @@ export function createAgent(options: AgentOptions): Agent {
       publication,
       view,
       node: () =>
-        nodeSettings(bound, {
+        settingsOf(bound, {
           ownAddresses: options.ownAddresses(),
           observed: seen(),
           ownCertificate: ownCertificate?.current() ?? null,

@@ -2,6 +2,7 @@
 import type { NodeSettings } from '../core/admit.ts'
 import { type DefaultCertificate, mayBeDefault } from '../core/default-certificate.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
+import { rememberLast } from '../core/remember.ts'
 import type { AgentConfig } from './config.ts'
 
 export type Machine = {
@@ -44,19 +45,43 @@ function redirectPort(config: AgentConfig, observed: ObservedTraefik | null): nu
   return target === undefined || target.port === HTTPS_PORT ? null : target.port
 }
 
-export function nodeSettings(config: AgentConfig, { ownAddresses, observed, ownCertificate }: Machine): NodeSettings {
-  const { policy, http, ports, provider, tls } = config
+/**
+ * The settings for one plan after the other. As long as nothing that goes into the policy is another, it is the same value: the core knows by
+ * that which routes it has judged already.
+ */
+export function createNodeSettings(): (config: AgentConfig, machine: Machine) => NodeSettings {
+  const policyOf = rememberLast<AgentConfig, NodeSettings['policy']>()
+  return (config, machine) => {
+    const ports = machine.observed?.entryPoints.map(({ protocol, port }) => `${protocol}${port}`) ?? null
+    const rest = JSON.stringify([machine.ownAddresses, ports])
+    return nodeSettings(
+      config,
+      machine,
+      policyOf(config, rest, () => upstreamPolicy(config, machine)),
+    )
+  }
+}
+
+const upstreamPolicy = (config: AgentConfig, { ownAddresses, observed }: Machine): NodeSettings['policy'] => ({
+  allow: config.policy.allowUpstreams,
+  deny: config.policy.denyUpstreams,
+  only: config.policy.onlyUpstreams,
+  hostNames: config.policy.hostNames,
+  ownAddresses,
+  ownPorts: ownPorts(config, observed),
+})
+
+export function nodeSettings(
+  config: AgentConfig,
+  machine: Machine,
+  policy: NodeSettings['policy'] = upstreamPolicy(config, machine),
+): NodeSettings {
+  const { http, ports, provider, tls } = config
+  const { observed, ownCertificate } = machine
   return {
     ports,
     http: { ...http, redirectPort: redirectPort(config, observed) },
-    policy: {
-      allow: policy.allowUpstreams,
-      deny: policy.denyUpstreams,
-      only: policy.onlyUpstreams,
-      hostNames: policy.hostNames,
-      ownAddresses,
-      ownPorts: ownPorts(config, observed),
-    },
+    policy,
     certificates: provider.tokenFile !== null,
     defaultCertificate: mayBeDefault(tls.defaultCertificate, observed?.providers) ? ownCertificate : null,
   }

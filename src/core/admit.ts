@@ -84,6 +84,17 @@ function portsToJudge(address: Address, last: number, protocol: 'tcp' | 'udp', p
   return (plain <= last ? [plain, ...named] : named).sort((a, b) => a - b)
 }
 
+/** The policy under which nothing was found in a route: most routes are judged again under the same one. */
+const innocent = new WeakMap<Route, UpstreamPolicy>()
+
+/** @param find what is wrong with the upstreams of the route under the policy */
+function upstreamFaults(route: Route, policy: UpstreamPolicy, find: () => Fault[]): Fault[] {
+  if (innocent.get(route) === policy) return []
+  const faults = find()
+  if (faults.length === 0) innocent.set(route, policy)
+  return faults
+}
+
 /** Every number of a block counts: the policy may name a single port. */
 function l4Faults(route: TcpRoute | UdpRoute, policy: UpstreamPolicy): Fault[] {
   const width = route.externalPortEnd - route.externalPort
@@ -146,10 +157,13 @@ export function admit(
         return [
           ...portFaults(route, node.ports.tcp),
           ...hostNameFaults(route, namedOnlyPorts),
-          ...l4Faults(route, node.policy),
+          ...upstreamFaults(route, node.policy, () => l4Faults(route, node.policy)),
         ]
       case 'udp':
-        return [...portFaults(route, node.ports.udp), ...l4Faults(route, node.policy)]
+        return [
+          ...portFaults(route, node.ports.udp),
+          ...upstreamFaults(route, node.policy, () => l4Faults(route, node.policy)),
+        ]
       default:
         return route satisfies never
     }

@@ -7,15 +7,16 @@
  */
 import type { NodeSettings } from './admit.ts'
 import { type Capabilities, capabilitiesOf } from './capabilities.ts'
-import { assembleHttp, compileHttpRoute } from './compile-http.ts'
-import { assembleTcp, compileTcpRoute, type TcpPortUse } from './compile-tcp.ts'
-import { assembleUdp, compileUdpRoute } from './compile-udp.ts'
+import { assembleHttp, type CompiledHttpRoute, compileHttpRoute } from './compile-http.ts'
+import { assembleTcp, type CompiledTcpRoute, compileTcpRoute, type TcpPortUse } from './compile-tcp.ts'
+import { assembleUdp, type CompiledUdpRoute, compileUdpRoute } from './compile-udp.ts'
 import { byPrecedence, type Candidate, keyOf } from './conflicts.ts'
 import type { DynamicConfig, TlsPair } from './dynamic-config.ts'
 import type { Certificate } from './expected-state.ts'
 import { candidateProblem, Ground, type Placed, place, portsOf, sortedNames, type TraefikView } from './placement.ts'
 import type { Problem, RouteKey } from './problem.ts'
-import type { Route, TcpRoute, UdpRoute } from './route.ts'
+import { rememberLast } from './remember.ts'
+import type { HttpRoute, Route, TcpRoute, UdpRoute } from './route.ts'
 
 export type CompileInput = {
   readonly candidates: readonly Candidate[]
@@ -52,6 +53,20 @@ type Parts = {
   readonly routers: Readonly<Record<string, { readonly entryPoints: readonly string[] }>>
   readonly services: Readonly<Record<string, unknown>>
 }
+
+// With the text of all that goes into them beside the route.
+const httpParts = rememberLast<HttpRoute, CompiledHttpRoute>()
+const tcpParts = rememberLast<TcpRoute, CompiledTcpRoute>()
+const udpParts = rememberLast<UdpRoute, CompiledUdpRoute>()
+
+/** What the parts are called. */
+const namesOf = (parts: Parts): Pick<RouteOutcome, 'entryPoints' | 'routers' | 'services'> =>
+  namesOfParts(parts, '', () => ({
+    entryPoints: sortedNames(Object.values(parts.routers).flatMap(router => router.entryPoints)),
+    routers: Object.keys(parts.routers).sort(),
+    services: Object.keys(parts.services).sort(),
+  }))
+const namesOfParts = rememberLast<Parts, Pick<RouteOutcome, 'entryPoints' | 'routers' | 'services'>>()
 
 /** @param withheld domains of certificates that Traefik does not get */
 function degradedBy(candidate: Candidate, withheld: ReadonlySet<string>): Problem | null {
@@ -159,22 +174,26 @@ export function compile(input: CompileInput): Compiled {
   const named = new Set(
     placement.tcp.filter(({ route }) => route.sniHostname !== null).map(({ route }) => route.externalPort),
   )
+  const httpGround = JSON.stringify([ground.httpThere, node.http])
   const http = placement.http.map(({ candidate, route }) => ({
     candidate,
-    parts: compileHttpRoute(route, ground.httpThere, node.http),
+    parts: httpParts(route, httpGround, () => compileHttpRoute(route, ground.httpThere, node.http)),
   }))
+  const names = (route: TcpRoute | UdpRoute): readonly (readonly string[])[] =>
+    portsOf(route).map(port => ground.names(route.protocol, port))
+  const fields = JSON.stringify(can)
+  const hasNames = (port: number): boolean => named.has(port)
   const tcp = placement.tcp.map(({ candidate, route }) => ({
     candidate,
-    parts: compileTcpRoute(
-      route,
-      port => ground.names('tcp', port),
-      port => named.has(port),
-      can,
+    parts: tcpParts(route, `${fields}${JSON.stringify([names(route), portsOf(route).filter(hasNames)])}`, () =>
+      compileTcpRoute(route, port => ground.names('tcp', port), hasNames, can),
     ),
   }))
   const udp = placement.udp.map(({ candidate, route }) => ({
     candidate,
-    parts: compileUdpRoute(route, port => ground.names('udp', port)),
+    parts: udpParts(route, JSON.stringify(names(route)), () =>
+      compileUdpRoute(route, port => ground.names('udp', port)),
+    ),
   }))
 
   const challengeOn =
@@ -208,9 +227,7 @@ export function compile(input: CompileInput): Compiled {
     problem: null,
     degraded: degradedBy(candidate, withheld),
     notes: notesOf(candidate.route, can, view.observed?.version ?? null),
-    entryPoints: sortedNames(Object.values(parts.routers).flatMap(router => router.entryPoints)),
-    routers: Object.keys(parts.routers).sort(),
-    services: Object.keys(parts.services).sort(),
+    ...namesOf(parts),
   })
   const outcomes = [
     ...[...http, ...tcp, ...udp].map(served),

@@ -12,7 +12,7 @@ import { absent, idText, list, wholeNumber } from './fields.ts'
 import { canonicalJson, keptJson, sha256 } from './hash.ts'
 import { type Problem, type Protocol, printable } from './problem.ts'
 import { fieldPath, isRecord, issueToRefusal } from './refusal.ts'
-import { HTTP, parseRoute, type Route, TCP, UDP, type UnknownField, Unknowns } from './route.ts'
+import { HTTP, parseRouteOnce, type Route, type RouteMemory, TCP, UDP, type UnknownField, Unknowns } from './route.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
 
 export type { Certificate } from './certificate.ts'
@@ -91,6 +91,8 @@ export type ParseOptions = {
   /** A file's name or a control plane's id, for the problems. */
   readonly origin: string
   readonly maxRoutes: number
+  /** Of the document before this one. For what comes from JSON alone: its text must say all that the value holds. */
+  readonly memory?: RouteMemory
 }
 
 function notAState(
@@ -161,10 +163,11 @@ function parseLists(
     return tooMany(options, `${total} routes are`, null, total)
   }
   const results = [
-    ...raw.http.map(entry => parseRoute(entry, HTTP, options.origin, unknowns)),
-    ...raw.tcp.map(entry => parseRoute(entry, TCP, options.origin, unknowns)),
-    ...raw.udp.map(entry => parseRoute(entry, UDP, options.origin, unknowns)),
+    ...raw.http.map(entry => parseRouteOnce(entry, HTTP, options.origin, unknowns, options.memory)),
+    ...raw.tcp.map(entry => parseRouteOnce(entry, TCP, options.origin, unknowns, options.memory)),
+    ...raw.udp.map(entry => parseRouteOnce(entry, UDP, options.origin, unknowns, options.memory)),
   ]
+  options.memory?.turn()
   return {
     lists: present,
     routes: results.flatMap(({ route }) => (route === null ? [] : [route])),

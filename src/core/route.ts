@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { chooseProbe, type ProbeSpec, probeWire } from './probe/spec.ts'
 import { type Problem, type Protocol, printable, printableAddress, printableId } from './problem.ts'
 import { isRecord, issueToRefusal, type RefusalAt } from './refusal.ts'
+import { createTextMemory, type TextMemory } from './remember.ts'
 import { httpHealthCheck, httpUpstream, httpWire, MAX_LIST, tcpHealthCheck, tcpWire, udpWire } from './route-wire.ts'
 import type { Address, HttpUpstreamUrl } from './upstream.ts'
 import { REASONS } from './verdict.ts'
@@ -218,10 +219,13 @@ export type UnknownField = { readonly field: string; readonly count: number }
 /** Fields that we do not know are ignored, and counted: a newer control plane may send them, and a typing error looks just so. */
 export class Unknowns {
   readonly #counts = new Map<string, number>()
+  /** How many fields so far. */
+  seen = 0
   count(raw: unknown, shape: Readonly<Record<string, unknown>>, prefix: string): void {
     if (!isRecord(raw)) return
     for (const key of Object.keys(raw)) {
       if (Object.hasOwn(shape, key)) continue
+      this.seen += 1
       const field = `${prefix}${printable(key)}`
       if (this.#counts.has(field) || this.#counts.size < 100)
         this.#counts.set(field, (this.#counts.get(field) ?? 0) + 1)
@@ -269,6 +273,29 @@ export const UDP: Kind<z.output<typeof udpWire>, UdpRoute> = {
 
 const shown = (field: string, value: unknown): string =>
   field === 'upstreams' || field.startsWith('upstreams[') ? printableAddress(value) : printable(value)
+
+/** Routes by the JSON text of their entries, from one document to the next. Only good ones without unknown fields: the others have more to tell. */
+export type RouteMemory = TextMemory<Route>
+
+export const createRouteMemory = (): RouteMemory => createTextMemory<Route>()
+
+/** As parseRoute; with a memory, an entry that stood in the document before is the same route, and is not read again. */
+export function parseRouteOnce<W, R extends Route>(
+  raw: unknown,
+  kind: Kind<W, R>,
+  origin: string,
+  unknowns: Unknowns,
+  memory: RouteMemory | undefined,
+): { readonly route: Route | null; readonly problems: readonly Problem[] } {
+  if (memory === undefined) return parseRoute(raw, kind, origin, unknowns)
+  const text = `${kind.protocol} ${JSON.stringify(raw)}`
+  const known = memory.get(text)
+  if (known !== undefined) return { route: known, problems: [] }
+  const { seen } = unknowns
+  const parsed = parseRoute(raw, kind, origin, unknowns)
+  if (parsed.route !== null && unknowns.seen === seen) memory.set(text, parsed.route)
+  return parsed
+}
 
 /** Total: a bad entry gives problems, one for each fault, and no route. Faults between fields are told when each field is right by itself. */
 export function parseRoute<W, R>(

@@ -15,7 +15,8 @@ export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 export const MAX_DOCUMENT_DEPTH = 32
 
 export type DocumentText =
-  | { readonly ok: true; readonly value: unknown }
+  /** `json`: the value says no more than its JSON text does; YAML has numbers that JSON has not. */
+  | { readonly ok: true; readonly value: unknown; readonly json: boolean }
   | { readonly ok: false; readonly problem: Problem }
 
 export type DecodedText =
@@ -99,22 +100,25 @@ export function parseDocumentText(text: string, options: DocumentOptions): Docum
 
 type Read = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly fault: TextFault }
 
-const fail = (offset: number, message: string, remedy: string): Read => ({
+const fail = (offset: number, message: string, remedy: string): Extract<Read, { ok: false }> => ({
   ok: false,
   fault: { offset, message, remedy },
 })
 
-function readBody(text: string, jsonOnly: boolean): Read {
+type Body = Exclude<Read, { ok: true }> | (Extract<Read, { ok: true }> & { readonly json: boolean })
+
+function readBody(text: string, jsonOnly: boolean): Body {
   const control = CONTROL.exec(text)
   if (control !== null)
     return fail(control.index, `the file holds the control sign ${printable(control[0])}`, 'Remove it.')
   if (jsonOnly || /^\s*[[{]/.test(text)) {
     const fault = checkJson(text, MAX_DOCUMENT_DEPTH)
-    if (fault === null) return { ok: true, value: JSON.parse(text) }
+    if (fault === null) return { ok: true, value: JSON.parse(text), json: true }
     if (jsonOnly) return { ok: false, fault }
   }
   try {
-    return readYaml(text)
+    const read = readYaml(text)
+    return read.ok ? { ...read, json: false } : read
   } catch (error) {
     // The parser reports what is wrong with a text and does not throw; should it do so for a strange one, that is the text's fault.
     return fail(

@@ -11,7 +11,7 @@ import { mergeSources } from '../../src/core/merge.ts'
 import type { ForeignRouter } from '../../src/core/observed.ts'
 import { beaconHash, beaconName, makeSnapshot } from '../../src/core/payload.ts'
 import type { TraefikView } from '../../src/core/placement.ts'
-import type { Route } from '../../src/core/route.ts'
+import { createRouteMemory, type Route } from '../../src/core/route.ts'
 import { formatAddress, formatHttpUpstream } from '../../src/core/upstream.ts'
 import { REASONS } from '../../src/core/verdict.ts'
 import {
@@ -126,6 +126,16 @@ describe('the document', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined()
   })
 
+  const wireDocument = lists().map(wire => JSON.parse(JSON.stringify(documentWith({ ...wire }))))
+  propertyTest.prop([wireDocument, wireDocument], { numRuns: 100 })(
+    'with a memory of the last one reads the same',
+    (one, other) => {
+      const memory = createRouteMemory()
+      for (const raw of [one, other, one, one])
+        expect(parseExpectedState(raw, { ...OPTIONS, memory })).toEqual(parseExpectedState(raw, OPTIONS))
+    },
+  )
+
   propertyTest.prop([lists()], { numRuns: 200 })('every entry is a route or has a problem', wire => {
     const { routes, problems } = stateWith({ ...wire })
     for (const [list, protocol] of [
@@ -214,6 +224,29 @@ describe('the body', () => {
     expect(bytes(other)).toBe(bytes(one))
     expect(other.outcomes).toEqual(one.outcomes)
   })
+
+  propertyTest.prop([scenario, view, lists()], { numRuns: 40 })(
+    'does not depend on what was compiled before',
+    (given, otherView, neighbours) => {
+      const anew = () => candidatesFrom(given.files, given.controlPlane)
+      const known = anew()
+      const more = [...known, ...candidatesFrom({}, neighbours)]
+      const strict = nodeWith({ policy: { ...NODE.policy, only: [], deny: NODE.policy.deny, hostNames: true } })
+      const steps = [
+        [known, given.view, NODE],
+        [more, otherView, strict],
+        [known, otherView, NODE],
+        [known, given.view, NODE],
+      ] as const
+      for (const [candidates, seen, node] of steps) {
+        const of = (from: readonly Candidate[]) =>
+          compile({ candidates: from, node, view: seen, certificates: [], challengeUrl: null })
+        const [one, fresh] = [of(candidates), of(structuredClone(candidates))]
+        expect(bytes(one)).toBe(bytes(fresh))
+        expect(one.outcomes).toEqual(fresh.outcomes)
+      }
+    },
+  )
 
   property('names no router, service, middleware or transport that is not there', given => {
     const config = decoded(compileScenario(given))

@@ -48,11 +48,15 @@ describe('what is read', () => {
     ['comments alone', '# later\n', null],
   ]
   test.each(rows)('%s is read', (_name, text, value) => {
-    expect(parse(text)).toEqual({ ok: true, value })
+    expect(parse(text)).toEqual({ ok: true, value, json: expect.any(Boolean) })
   })
 
   test('JSON is read by the name of the file', () => {
-    expect(parse('{"a": {}, "b": [[], {"c": 1}]}', 'a.json')).toEqual({ ok: true, value: { a: {}, b: [[], { c: 1 }] } })
+    expect(parse('{"a": {}, "b": [[], {"c": 1}]}', 'a.json')).toEqual({
+      ok: true,
+      value: { a: {}, b: [[], { c: 1 }] },
+      json: true,
+    })
     expect(parse('a: 1\n', 'a.json').ok).toBe(false)
   })
 
@@ -210,9 +214,13 @@ describe('any text', () => {
   })).value
 
   propertyTest.prop([plain])('a value written as JSON or YAML comes back', value => {
-    expect(parse(JSON.stringify(value), 'a.json')).toEqual({ ok: true, value })
-    expect(parse(JSON.stringify(value, null, 2))).toEqual({ ok: true, value })
-    expect(parse(stringify(value, { aliasDuplicateObjects: false }))).toEqual({ ok: true, value })
+    expect(parse(JSON.stringify(value), 'a.json')).toEqual({ ok: true, value, json: true })
+    expect(parse(JSON.stringify(value, null, 2))).toEqual({ ok: true, value, json: expect.any(Boolean) })
+    expect(parse(stringify(value, { aliasDuplicateObjects: false }))).toEqual({
+      ok: true,
+      value,
+      json: expect.any(Boolean),
+    })
   })
 
   propertyTest.prop([

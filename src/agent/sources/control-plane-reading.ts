@@ -4,6 +4,7 @@ import { contentHash } from '../../core/hash.ts'
 import { type Problem, printable } from '../../core/problem.ts'
 import { isRecord } from '../../core/refusal.ts'
 import { judgeOrder, type RevisionMark } from '../../core/revision-order.ts'
+import type { RouteMemory } from '../../core/route.ts'
 import { makeFault } from './control-plane-faults.ts'
 import type { SourceReading } from './source.ts'
 
@@ -14,6 +15,8 @@ export type DocumentContext = {
   readonly peers: Peers
   readonly mark: RevisionMark | null
   readonly maxRoutes: number
+  /** Of the routes of the document before. */
+  readonly memory?: RouteMemory
   /** Of the configured addresses, with their ports. */
   readonly hosts: readonly string[]
 }
@@ -85,12 +88,13 @@ function makeReading(state: ParsedState, origin: string, hosts: readonly string[
 }
 
 /** Throws a SourceError for a document that must not be taken; nothing of what was there before is touched. */
-export function takeDocument(document: unknown, { peers, mark, maxRoutes, hosts }: DocumentContext): TakenDocument {
+export function takeDocument(document: unknown, context: DocumentContext): TakenDocument {
+  const { peers, mark, maxRoutes, hosts, memory } = context
   const named =
     isRecord(document) && typeof document.controlPlaneId === 'string' ? printable(document.controlPlaneId) : null
   // The same for each of the addresses, since the problems that carry it count as content.
   const origin = peers.controlPlaneId ?? named ?? hosts[0] ?? 'control plane'
-  const parsed = parseExpectedState(document, { origin, maxRoutes })
+  const parsed = parseExpectedState(document, { origin, maxRoutes, ...(memory === undefined ? {} : { memory }) })
   if (!parsed.ok) throw makeFault('SOURCE_NOT_A_STATE', parsed.problem.message, { remedy: parsed.problem.remedy })
   const { header } = parsed.state
   checkPeers(header, peers)

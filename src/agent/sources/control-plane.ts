@@ -12,6 +12,7 @@ import pRetry from 'p-retry'
 import type { Logger } from 'pino'
 import type { Dispatcher } from 'undici'
 import type { RevisionMark } from '../../core/revision-order.ts'
+import { createRouteMemory } from '../../core/route.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { SourceError } from '../../lib/errors.ts'
 import type { RequestAuth } from '../identity.ts'
@@ -102,6 +103,7 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
   const aborter = new AbortController()
   const { signal } = aborter
   const closer = new AbortController()
+  const memory = createRouteMemory()
   const dispatcher =
     options.dispatcher ??
     createConnection({
@@ -161,7 +163,7 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
 
   /** Takes a document, or throws. Says what became of it. */
   function take(document: unknown): 'ok' | 'unchanged' | 'same-revision-new-content' {
-    const taken = takeDocument(document, { peers, mark, maxRoutes, hosts })
+    const taken = takeDocument(document, { peers, mark, maxRoutes, hosts, memory })
     const before = reading
     mark = taken.mark
     peers = taken.peers

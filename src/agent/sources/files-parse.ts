@@ -3,7 +3,7 @@
  */
 import { hashContent, type ParseResult, parseRoutesFile } from '../../core/expected-state.ts'
 import type { Problem } from '../../core/problem.ts'
-import type { Route, UnknownField } from '../../core/route.ts'
+import type { Route, RouteMemory, UnknownField } from '../../core/route.ts'
 import { decodeUtf8, parseDocumentText } from '../../core/yaml-document.ts'
 
 export type RoutesFile = {
@@ -33,13 +33,20 @@ export type ParseFileOptions = {
 export const hashFile = (routes: readonly Route[], problems: readonly Problem[]): string =>
   hashContent({ routes, problems, certificates: [], challengeUrl: null })
 
-/** Total: never throws. */
-export function parseFile(bytes: Uint8Array, { label, maxRoutes }: ParseFileOptions): ParsedFile {
+/**
+ * Total: never throws.
+ * @param memory of the file as it was before
+ */
+export function parseFile(bytes: Uint8Array, { label, maxRoutes }: ParseFileOptions, memory?: RouteMemory): ParsedFile {
   const decoded = decodeUtf8(bytes, { fileName: label })
   if (!decoded.ok) return decoded
   const document = parseDocumentText(decoded.text, { fileName: label })
   if (!document.ok) return document
-  const result: ParseResult = parseRoutesFile(document.value, { origin: label, maxRoutes })
+  const result: ParseResult = parseRoutesFile(document.value, {
+    origin: label,
+    maxRoutes,
+    ...(memory !== undefined && document.json ? { memory } : {}),
+  })
   if (!result.ok) return result
   const { routes, problems, unknownFields, contentHash } = result.state
   // A text in braces is whole when it parses at all: its last sign closes what the first one opened.

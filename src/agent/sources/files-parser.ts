@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
+import type { RouteMemory } from '../../core/route.ts'
 import { fileProblem } from '../../core/yaml-document.ts'
 import { type ParsedFile, type ParseFileOptions, parseFile } from './files-parse.ts'
 
@@ -26,7 +27,7 @@ export type FileParserOptions = {
 
 export interface FileParser {
   /** A value for a small file, a promise for a large one. Never rejects. */
-  parse(bytes: Uint8Array, options: ParseFileOptions): ParsedFile | Promise<ParsedFile>
+  parse(bytes: Uint8Array, options: ParseFileOptions, memory?: RouteMemory): ParsedFile | Promise<ParsedFile>
   close(): Promise<void>
 }
 
@@ -131,8 +132,8 @@ export function createFileParser({
   }
 
   return {
-    parse(bytes, options) {
-      if (bytes.length <= inlineBytes) return parseFile(bytes, options)
+    parse(bytes, options, memory) {
+      if (bytes.length <= inlineBytes) return parseFile(bytes, options, memory)
       const parsed = last.then(() => parseApart(bytes, options))
       last = parsed
       return parsed

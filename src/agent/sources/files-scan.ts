@@ -7,6 +7,7 @@
  */
 import { sha256 } from '../../core/hash.ts'
 import type { Problem } from '../../core/problem.ts'
+import { createRouteMemory, type RouteMemory } from '../../core/route.ts'
 import { REASONS } from '../../core/verdict.ts'
 import { fileProblem } from '../../core/yaml-document.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -80,6 +81,8 @@ type Entry = {
   progress: 'unread' | 'parsing' | 'taken' | Candidate
   /** What the bytes with this digest say, so that a touch or a chmod parses nothing. */
   known: { readonly digest: string; readonly parsed: ParsedFile } | null
+  /** Routes as they were read before, by their text. */
+  readonly memory: RouteMemory
   /** A parse is under way, perhaps of bytes that are history by now. One at a time is enough. */
   busy: boolean
   /** To be read once more, though it looks the same: written within the tick of its reading, or a fault that may pass by itself. */
@@ -93,6 +96,7 @@ const makeEntry = (held: HeldFile): Entry => ({
   seen: null,
   progress: 'unread',
   known: null,
+  memory: createRouteMemory(),
   busy: false,
   again: 'no',
   waitingSince: null,
@@ -132,7 +136,7 @@ export function createFolderScan(options: FolderScanOptions): FolderScan {
       entry.progress = asCandidate(entry.known.parsed)
       return
     }
-    const parsed = parser.parse(result.bytes, { label: entry.held.label, maxRoutes })
+    const parsed = parser.parse(result.bytes, { label: entry.held.label, maxRoutes }, entry.memory)
     if (!(parsed instanceof Promise)) {
       entry.known = { digest, parsed }
       entry.progress = asCandidate(parsed)
