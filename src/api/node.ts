@@ -1,5 +1,6 @@
 /** Nodes on the wire: how they are, how far they are, and what they lack. */
 import { z } from 'zod'
+import { pageOf } from './page.ts'
 import { protocolSchema, VerdictCounts } from './verdict.ts'
 
 const time = z.iso.datetime()
@@ -10,7 +11,7 @@ export const MissingEntryPoint = z
     name: z.string().meta({ example: 'tcp-10042' }),
     protocol: z.enum(['tcp', 'udp']),
     port: z.int(),
-    /** To be pasted below `entryPoints:` of Traefik's static configuration. */
+    /** What Traefik's static configuration lacks. */
     lines: z.string(),
     /** Routes that wait for it. */
     routeIds: z.array(z.string()),
@@ -75,7 +76,7 @@ export const Node = z
   .meta({ id: 'Node' })
 export type Node = z.infer<typeof Node>
 
-export const NodePage = z.object({ items: z.array(Node), nextCursor: z.string().nullable() }).meta({ id: 'NodePage' })
+export const NodePage = pageOf(Node).meta({ id: 'NodePage' })
 export type NodePage = z.infer<typeof NodePage>
 
 export const NodePatch = z
@@ -100,7 +101,7 @@ export const RetireNode = z
   .meta({ id: 'RetireNode' })
 export type RetireNode = z.infer<typeof RetireNode>
 
-/** What a retirement risks, told before (409 without `confirm`) and after. */
+/** What a retirement risks; with `dryRun` it is only told. */
 export const Retirement = z
   .object({
     node: Node,

@@ -1,5 +1,6 @@
 /** The first page of the console in one answer. */
 import { z } from 'zod'
+import { AuditRow } from './audit.ts'
 import { reasonSchema, routeVerdictSchema, VerdictCounts } from './verdict.ts'
 
 const time = z.iso.datetime()
@@ -65,18 +66,7 @@ export const Overview = z
     lastTroubleAt: time.nullable(),
     /** Milliseconds from saved to live, of the last hundred changes that were measured; null when none was. */
     savedToLiveMs: z.object({ median: z.number(), worst: z.number(), count: z.int() }).nullable(),
-    lastChanges: z.array(
-      z.object({
-        id: z.int(),
-        at: time,
-        actorKind: z.string(),
-        actorName: z.string(),
-        action: z.string(),
-        resourceKind: z.string(),
-        resourceId: z.string(),
-        revision: z.int().nullable(),
-      }),
-    ),
+    lastChanges: z.array(AuditRow),
   })
   .meta({ id: 'Overview' })
 export type Overview = z.infer<typeof Overview>

@@ -54,16 +54,14 @@ export function makeFleet(database: Database) {
     /** A node that was enrolled at the beginning. */
     async node(id: string, values: Partial<typeof nodes.$inferInsert> = {}): Promise<void> {
       await database.transaction(tx =>
-        tx
-          .insert(nodes)
-          .values({
-            id,
-            name: id.replace('srv_', 'proxy-'),
-            publicKey: `key of ${id}`,
-            enrolledEpoch: 1,
-            enrolledRevision: 0,
-            ...values,
-          }),
+        tx.insert(nodes).values({
+          id,
+          name: id.replace('srv_', 'proxy-'),
+          publicKey: `key of ${id}`,
+          enrolledEpoch: 1,
+          enrolledRevision: 0,
+          ...values,
+        }),
       )
     },
 
@@ -133,7 +131,11 @@ export function makeFleet(database: Database) {
         counts: { ...countsOf(verdicts), ...fields.counts },
       })
       return database.transaction(tx =>
-        takeReport(tx, { nodeId, body, sentAtMs: sentAtMs ?? null, receivedAtMs }, database.controlPlaneId),
+        takeReport(
+          tx,
+          { nodeId, body, sentAtMs: sentAtMs ?? null, receivedAtMs, requestId: 'req_1' },
+          database.controlPlaneId,
+        ),
       )
     },
 

@@ -8,6 +8,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { writeAudit } from '../audit.ts'
 import { isBefore, type Position, readPosition } from '../db/revision.ts'
 import type { Tx } from '../db/transaction.ts'
 import { announce, MAX_IDS } from '../hub-notices.ts'
@@ -22,6 +23,7 @@ export type ReceivedReport = {
   readonly sentAtMs: number | null
   /** When its first byte came, by ours. */
   readonly receivedAtMs: number
+  readonly requestId: string
 }
 
 /** `full`: the node has to tell everything, for `why`. `retired`: nobody listens to it any more. `foreign`: it is for another control plane. */
@@ -31,6 +33,7 @@ export type ReportResult =
   | { readonly kind: 'retired' | 'foreign' }
 
 const standing = z.object({
+  name: z.string(),
   status: z.enum(['active', 'lost', 'retired']),
   lastPostTimestamp: z.number(),
   agentVersion: z.string().nullable(),
@@ -50,7 +53,7 @@ async function readStanding(tx: Tx, nodeId: string): Promise<Standing | null> {
     tx,
     standing,
     sql`
-      select n.status, n.last_post_timestamp as "lastPostTimestamp", n.agent_version as "agentVersion",
+      select n.name, n.status, n.last_post_timestamp as "lastPostTimestamp", n.agent_version as "agentVersion",
         n.accepted_hash as "acceptedHash", s.report_seq as "reportSeq", s.untold, s.report as head,
         case when s.told_revision is not null
           then json_build_object('epoch', s.told_epoch, 'revision', s.told_revision) end as told,
@@ -152,7 +155,7 @@ async function writeStatus(tx: Tx, { nodeId, body }: ReceivedReport, untold: num
 /** The node's own row, where something of it is new. True: it is. */
 async function writeNode(
   tx: Tx,
-  { nodeId, body }: ReceivedReport,
+  { nodeId, body, requestId }: ReceivedReport,
   known: Standing,
   current: Position,
 ): Promise<boolean> {
@@ -163,10 +166,22 @@ async function writeNode(
   if (applied === null && !isBack && !isOver && known.agentVersion === body.agentVersion) return false
   await tx.execute(sql`
     update nodes set agent_version = ${body.agentVersion}
-      ${isBack ? sql`, status = 'active'` : sql``}
+      ${isBack ? sql`, status = 'active', version = version + 1` : sql``}
       ${isOver ? sql`, accepted_hash = null` : sql``}
       ${applied === null ? sql`` : sql`, applied_epoch = ${applied.epoch}, applied_revision = ${applied.revision}`}
     where id = ${nodeId}`)
+  if (isBack)
+    await writeAudit(
+      tx,
+      {
+        action: 'node.return',
+        resourceKind: 'node',
+        resourceId: nodeId,
+        before: { name: known.name, status: 'lost' },
+        after: { name: known.name, status: 'active' },
+      },
+      { actor: { kind: 'node', id: nodeId }, requestId, position: null },
+    )
   return true
 }
 

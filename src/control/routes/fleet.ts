@@ -48,7 +48,8 @@ export async function readFleet(tx: Tx): Promise<Fleet> {
     nodeRow,
     sql`
       select n.id, n.name, n.status, greatest(n.last_seen_at, s.reported_at) as "lastSeenAt",
-        greatest(floor(extract(epoch from statement_timestamp() - s.reported_at) * 1000), 0) as "quietMs",
+        case when s.reported_at is not null
+          then greatest(floor(extract(epoch from statement_timestamp() - s.reported_at) * 1000), 0) end as "quietMs",
         case when s.told_revision is not null
           then json_build_object('epoch', s.told_epoch, 'revision', s.told_revision) end as told,
         coalesce(s.untold = 0, false) as complete
