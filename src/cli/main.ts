@@ -30,6 +30,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./up.ts')).upCommand,
   },
   {
+    name: 'expose',
+    summary: 'give a service a public address: service, port and route in one go',
+    load: async () => (await import('./expose.ts')).exposeCommand,
+  },
+  {
+    name: 'enroll',
+    summary: 'join this machine to a control plane, as a proxy node',
+    load: async () => (await import('./enroll.ts')).enrollCommand,
+  },
+  {
     name: 'status',
     summary: 'ask the agent of this node what became of its routes',
     load: async () => (await import('./status.ts')).statusCommand,

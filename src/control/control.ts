@@ -30,6 +30,7 @@ import { createJobs, type Jobs } from './jobs.ts'
 import { createListener } from './listener.ts'
 import { createCensus } from './metrics/census.ts'
 import { type ControlMetrics, createControlMetrics } from './metrics.ts'
+import { readGround } from './services/rules.ts'
 import { assertNotStranded, settingsRules } from './stranded.ts'
 import { readTlsFiles, type TlsWatch, watchTlsFiles } from './tls-files.ts'
 import { beginEpoch } from './transfer/epoch.ts'
@@ -247,7 +248,7 @@ export function createControl(options: ControlOptions): Control {
         hub: hub.stats(),
         jobs: jobs.stats(),
       }),
-      createCensus(database, async () => settingsRules(config), clock.monotonic),
+      createCensus(database, async tx => (await readGround(tx, config)).rules, clock.monotonic),
     )
     running = { deps, jobs, route: (request, response) => app.routing(request, response) }
     logger.info({ database: database.kind, controlPlaneId: database.controlPlaneId }, 'control plane is ready')
