@@ -19,6 +19,17 @@ const DEBIAN_PARTS: readonly DebianPart[] = [
   { name: 'openssl', packages: ['openssl'], isThere: () => hasCommand('openssl') },
   { name: 'postgres', packages: ['postgresql'], isThere: hasPostgresServer },
   { name: 'psql', packages: ['postgresql-client'], isThere: () => hasCommand('psql') },
+  // The servers and clients alone: the packages around them would start a service.
+  {
+    name: 'mariadb',
+    packages: ['mariadb-server-core', 'mariadb-client-core'],
+    isThere: () => hasCommand('mariadbd') && hasCommand('mariadb-install-db') && hasCommand('mysql'),
+  },
+  {
+    name: 'redis',
+    packages: ['redis-server', 'redis-tools'],
+    isThere: () => hasCommand('redis-server') && hasCommand('redis-cli'),
+  },
   { name: 'dig', packages: ['dnsutils'], isThere: () => hasCommand('dig') },
   { name: 'systemd-analyze', packages: ['systemd'], isThere: () => hasCommand('systemd-analyze') },
   // With promtool.

@@ -11,6 +11,8 @@ export const PARTS = [
   'openssl',
   'postgres',
   'psql',
+  'mariadb',
+  'redis',
   'dig',
   'systemd-analyze',
   'iproute2',
