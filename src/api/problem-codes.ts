@@ -201,11 +201,6 @@ export const PROBLEM_CODES = {
     title: 'The body is too large',
     remedy: 'Send at most 1 MiB.',
   },
-  URL_TOO_LONG: {
-    status: 414,
-    title: 'The URL is too long',
-    remedy: 'Ids have at most 200 signs.',
-  },
   CONTENT_TYPE_UNSUPPORTED: {
     status: 415,
     title: 'The content type is not supported',

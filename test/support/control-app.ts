@@ -19,7 +19,7 @@ import { projects } from '../../src/control/db/schema.ts'
 import { apiTokens } from '../../src/control/db/schema-access.ts'
 import type { ControlDeps } from '../../src/control/deps.ts'
 import { type AppOptions, createApp } from '../../src/control/http/app.ts'
-import type { App } from '../../src/control/http/route.ts'
+import type { Access, App } from '../../src/control/http/route.ts'
 import { createHub } from '../../src/control/hub.ts'
 import { SYSTEM_CLOCK } from '../../src/lib/clock.ts'
 import { openMemoryDatabase, SILENT } from './database.ts'
@@ -58,6 +58,8 @@ export type ControlApp = {
   readonly app: App
   readonly deps: ControlDeps
   readonly database: Database
+  /** Every route that is registered. */
+  readonly routes: readonly { readonly method: string; readonly url: string; readonly access: Access }[]
   /** Without any credential. */
   readonly inject: Ask
   /** With the admin token of the host. */
@@ -105,6 +107,10 @@ export async function controlApp({
     load: { maxLoopDelayMs: 1_000_000, ...options.load },
   })
   const undeclared: string[] = []
+  const routes: { method: string; url: string; access: Access }[] = []
+  app.addHook('onRoute', ({ method, url, config }) => {
+    for (const one of [method].flat()) routes.push({ method: one, url, access: config?.access ?? 'public' })
+  })
   app.addHook('onSend', async (request, reply) => {
     const { schema, url } = request.routeOptions
     const type = String(reply.getHeader('content-type'))
@@ -144,6 +150,7 @@ export async function controlApp({
     app,
     deps,
     database,
+    routes,
     inject: askWith(null),
     asAdmin: askWith(adminToken),
     as: askWith,

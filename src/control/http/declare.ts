@@ -38,9 +38,15 @@ export function problemsOf({
   if (schema?.body !== undefined) add(...BODY)
   if (methods.some(one => CHANGES.has(one))) {
     // A body is parsed, and refused, even where none is wanted.
-    add('BODY_MALFORMED', 'BODY_TOO_LARGE', 'CONTENT_TYPE_UNSUPPORTED', 'COMMIT_OUTCOME_UNKNOWN', 'CROSS_ORIGIN')
+    add(
+      'BODY_MALFORMED',
+      'BODY_TOO_LARGE',
+      'CONTENT_TYPE_UNSUPPORTED',
+      'COMMIT_OUTCOME_UNKNOWN',
+      'CROSS_ORIGIN',
+      'CONFLICT',
+    )
     if (access !== 'public' && access !== 'node') {
-      add('CONFLICT')
       if (methods.includes('POST')) add('IDEMPOTENCY_KEY_IN_USE', 'IDEMPOTENCY_KEY_REUSED')
       if (methods.some(one => one === 'PATCH' || one === 'PUT' || one === 'DELETE')) add('STALE')
     }

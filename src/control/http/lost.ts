@@ -30,7 +30,9 @@ export function addLostRequests(app: App): void {
     const methods = new Set(
       [...known.values()].filter(({ pattern }) => pattern.test(path)).flatMap(one => [...one.methods]),
     )
-    if (methods.size === 0) throw new ApiError('NOT_FOUND', `there is nothing at ${path.slice(0, 200)}`)
+    // A path whose id is longer than any is not taken by its route.
+    if (methods.size === 0 || methods.has(request.method))
+      throw new ApiError('NOT_FOUND', `there is nothing at ${path.slice(0, 200)}`)
     const allow = [...methods].sort()
     throw new ApiError('METHOD_NOT_ALLOWED', `${request.method} is not a method of ${path.slice(0, 200)}`, {
       headers: { allow: allow.join(', ') },

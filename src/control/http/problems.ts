@@ -41,7 +41,6 @@ const BY_FASTIFY_CODE: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'BODY_MALFORMED',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'REQUEST_MALFORMED',
   FST_ERR_BAD_URL: 'REQUEST_MALFORMED',
-  FST_ERR_MAX_PARAM_LENGTH: 'URL_TOO_LONG',
 }
 
 const RETRY_SOON: Readonly<Record<string, string>> = { 'retry-after': '1' }
