@@ -10,13 +10,14 @@
  *
  * No inline style, no `dangerouslySetInnerHTML`, no data: address: the page's policy forbids them, and a test counts violations.
  */
+// First of all: it says in which order the layers have the last word.
+import './styles/index.css'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { createRuntime } from './data/runtime.ts'
 import { href, placeOf, safeNext } from './places.ts'
 import { toast } from './ui/toast.tsx'
-import './styles/index.css'
 
 /** The session is over. Whoever is filling in a form keeps it: another tab can sign in, and then it can be saved. */
 function onSignedOut(): void {

@@ -11,7 +11,7 @@ import type { RouteVerdict } from '../verdict/verdict.ts'
 
 export type PaletteEntry = {
   readonly id: string
-  readonly group: 'Do' | 'Go to' | 'Services' | 'Not live' | 'Nodes'
+  readonly group: 'Do' | 'Services' | 'Not live' | 'Nodes' | 'Go to' | 'Copy'
   readonly icon: 'plus' | 'server' | 'copy' | 'boxes' | 'route' | 'place' | 'keyboard' | 'port'
   readonly label: string
   /** At the right, in grey. */
@@ -81,7 +81,7 @@ export function paletteEntries({ services, routes, nodes }: PaletteRows): readon
       : [
           entry({
             id: `copy-${id}`,
-            group: 'Do',
+            group: 'Copy',
             icon: 'copy',
             label: `Copy the address of ${name}`,
             hint: address,
@@ -121,26 +121,22 @@ export function paletteEntries({ services, routes, nodes }: PaletteRows): readon
 }
 
 const go = (to: string): PaletteEntry['deed'] => ({ kind: 'go', href: to })
-const ORDER: readonly PaletteEntry['group'][] = ['Do', 'Services', 'Not live', 'Nodes', 'Go to']
+const ORDER: readonly PaletteEntry['group'][] = ['Do', 'Services', 'Not live', 'Nodes', 'Go to', 'Copy']
 const ORDER_AT_FIRST: readonly PaletteEntry['group'][] = ['Do', 'Not live', 'Go to']
 
 /** What is offered for a query, in groups. */
 export function findEntries(all: readonly PaletteEntry[], query: string): readonly PaletteEntry[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean)
-  const isCopy = ({ id }: PaletteEntry): boolean => id.startsWith('copy-')
   if (words.length === 0)
-    return ORDER_AT_FIRST.flatMap(group =>
-      all.filter(one => one.group === group && !isCopy(one)).slice(0, MOST_OF_GROUP + 1),
-    )
+    return ORDER_AT_FIRST.flatMap(group => all.filter(one => one.group === group).slice(0, MOST_OF_GROUP + 1))
   const found = all.filter(({ line }) => words.every(word => line.includes(word)))
   const first = words[0] ?? ''
   // A name that begins with what was typed goes before one that only holds it.
   const rank = ({ label }: PaletteEntry): number => (label.toLowerCase().startsWith(first) ? 0 : 1)
   const offered = ORDER.flatMap(group => {
     const some = found.filter(one => one.group === group).sort((one, other) => rank(one) - rank(other))
-    // Copying is offered when little else is left: else every service would be there twice.
-    const kept = group === 'Do' && found.filter(isCopy).length > 3 ? some.filter(one => !isCopy(one)) : some
-    return kept.slice(0, MOST_OF_GROUP)
+    // Copying is offered when little is left to choose from: else every service would be there twice.
+    return group === 'Copy' && some.length > 3 ? [] : some.slice(0, MOST_OF_GROUP)
   })
   if (offered.length > 0) return offered
   const wanted = query.trim()

@@ -1,15 +1,5 @@
 /** Find or do: a field and what fits what is typed in it. A combobox with a list box; the focus stays in the field. */
-import {
-  Boxes,
-  Copy,
-  CornerDownLeft,
-  Keyboard,
-  type LucideIcon,
-  Plus,
-  Route,
-  Server,
-  SquareArrowRight,
-} from 'lucide-react'
+import { Boxes, Copy, Keyboard, type LucideIcon, Plus, Route, Server, SquareArrowRight } from 'lucide-react'
 import { Fragment, type KeyboardEvent, type ReactElement, useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { useNodes, useRouteRows, useServiceRows } from '../data/queries.ts'
@@ -140,10 +130,7 @@ export function Palette({ onClose, onShowKeys }: PaletteProps): ReactElement {
             <kbd>↑</kbd> <kbd>↓</kbd> choose
           </span>
           <span>
-            <kbd>
-              <Icon of={CornerDownLeft} size="s" />
-            </kbd>{' '}
-            open
+            <kbd>↵</kbd> open
           </span>
           <span>
             <kbd>esc</kbd> close

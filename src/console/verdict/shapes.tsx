@@ -14,7 +14,14 @@ export function Shape({ of, size = 16, label, className }: ShapeProps): ReactEle
   const said =
     label === undefined ? ({ 'aria-hidden': true } as const) : ({ role: 'img', 'aria-label': label } as const)
   return (
-    <svg className={className} width={size} height={size} viewBox="0 0 16 16" focusable="false" {...said}>
+    <svg
+      className={className === undefined ? 'shape' : `shape ${className}`}
+      width={size}
+      height={size}
+      viewBox="0 0 16 16"
+      focusable="false"
+      {...said}
+    >
       {label !== undefined && <title>{label}</title>}
       {drawing(of)}
     </svg>

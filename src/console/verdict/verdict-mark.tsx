@@ -6,7 +6,8 @@
  *   <VerdictMark standing={standing} note="61 ms" />
  */
 import type { ReactElement, ReactNode } from 'react'
-import { listed } from '../words/count.ts'
+import { counted, listed } from '../words/count.ts'
+import { middleCut, withMarks } from '../words/safe-text.ts'
 import { Shape } from './shapes.tsx'
 import { type Standing, standingWord } from './standing.ts'
 import { lookOf } from './verdict.ts'
@@ -52,8 +53,15 @@ export function VerdictDot({
 
 export const wordOf = (standing: Standing): string => standingWord(standing, verdict => lookOf(verdict).word)
 
-/** `on proxy-3`, `proxy-4 silent`, or nothing. */
-export function placeWords({ on, silent }: Standing): string {
-  if (on.length > 0) return `on ${listed(on, 2)}`
-  return silent.length > 0 ? `${listed(silent, 2)} silent` : ''
+/** `on proxy-3`, `on 2 nodes`: where it is so; empty when it is so everywhere. For rows. */
+export function whereWords({ on }: Standing): string {
+  const [first] = on
+  if (first === undefined) return ''
+  return on.length === 1 ? `on ${middleCut(withMarks(first), 20)}` : `on ${counted(on.length, 'node')}`
+}
+
+/** Where it is so, or else which nodes are not part of it: `on proxy-3`, `proxy-4 silent`. */
+export function placeWords(standing: Standing): string {
+  const where = whereWords(standing)
+  return where === '' && standing.silent.length > 0 ? `${listed(standing.silent.map(withMarks), 2)} silent` : where
 }

@@ -65,7 +65,7 @@ function SilentNodes(): ReactElement | null {
   const lasts = (at: number | null): string =>
     at === null ? 'has not reported yet' : `silent for ${agoWords(now + link.clockOffsetMs - at)}`
   return (
-    <span className="v pill unknown">
+    <span className="v pill unknown hide-sm">
       <Shape of="unknown" />
       <span>
         {!link.isUp ? (

@@ -8,7 +8,7 @@ import { Ago } from '../../ui/time.tsx'
 import type { Column } from '../../ui/virtual-table.tsx'
 import { worstStanding } from '../../verdict/standing.ts'
 import { useDots } from '../../verdict/use-standing.ts'
-import { VerdictDot, VerdictMark } from '../../verdict/verdict-mark.tsx'
+import { VerdictDot, VerdictMark, whereWords } from '../../verdict/verdict-mark.tsx'
 import { presetName } from '../../words/preset.ts'
 import type { ListedService, SortBy } from './service-list.ts'
 
@@ -96,7 +96,11 @@ export function useServiceColumns(sort: SortBy, onSort: (sort: SortBy) => void):
         ...(sort === 'verdict' ? { sort: 'ascending' as const } : {}),
         onSort: () => onSort('verdict'),
         cell: ({ standing }) =>
-          standing === null ? <span className="t3">–</span> : <VerdictMark standing={standing} />,
+          standing === null ? (
+            <span className="t3">–</span>
+          ) : (
+            <VerdictMark standing={standing} note={whereWords(standing)} />
+          ),
       },
       {
         id: 'changed',

@@ -201,7 +201,7 @@ function Tools({ filters, change }: ToolsProps): ReactElement {
           return {
             id: verdict,
             label: lookOf(verdict).word,
-            lead: <Shape of={verdict} className={`shape ${toneOf(verdict)}`} />,
+            lead: <Shape of={verdict} className={toneOf(verdict)} />,
             checked: isOn,
             onSelect: () =>
               change({
