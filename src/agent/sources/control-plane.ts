@@ -1,7 +1,7 @@
 /**
  * The control plane as a source: asks for the expected state again and again, and keeps the last good reading.
  *
- *   ask (one address after the other) -> whole document -> is it a state, ours, and not an older one -> reading
+ *   ask (one address, and after a fault at once the next) -> whole document -> is it a state, ours, and not an older one -> reading
  *                                     -> 304 or the same bytes -> unchanged
  *                                     -> anything else -> fault; the reading stays as it is, for ever
  *
@@ -90,6 +90,12 @@ export interface ControlPlaneSource extends Source {
 /** A second try at the same address may help at once: a kept connection went away, or a cache answered for somebody else. */
 const AT_ONCE: ReadonlySet<string> = new Set<ControlPlaneFaultCode>(['SOURCE_RESET', 'SOURCE_NOT_MODIFIED'])
 
+/** A machine that has lost its power says nothing: where there is another address, that is found out sooner. */
+const WAIT_SECONDS_WITH_OTHERS = 10
+
+const timingFor = (addresses: number, timing: ControlPlaneTiming): ControlPlaneTiming =>
+  addresses > 1 ? { ...timing, waitSeconds: Math.min(timing.waitSeconds, WAIT_SECONDS_WITH_OTHERS) } : timing
+
 /** Throws a SourceError (SOURCE_URL_INVALID) when an address cannot be used. Opens nothing before `start`. */
 export function createControlPlaneSource(options: ControlPlaneOptions): ControlPlaneSource {
   const { auth, clock, events, expected, maxRoutes, random = Math.random } = options
@@ -97,7 +103,7 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
   const hosts = bases.map(base => base.host)
   const addresses = bases.map(base => agentUrl(base, 'expected-state'))
   if (addresses.length === 0) throw makeFault('SOURCE_URL_INVALID', 'sources.controlPlane.urls: there is none')
-  const timing = { ...CONTROL_PLANE_TIMING, ...options.timing }
+  const timing = timingFor(addresses.length, { ...CONTROL_PLANE_TIMING, ...options.timing })
   const limits = { ...CONTROL_PLANE_LIMITS, ...options.limits }
   const log = options.logger.child({ component: 'control-plane' })
   const aborter = new AbortController()
@@ -241,8 +247,9 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
       // `attempt` keeps the least time between two requests.
       minTimeout: 0,
       signal,
+      // Whatever is wrong with one address, another may be well: a process that was restored, a proxy that leads somewhere else.
       shouldRetry: ({ error }) =>
-        error instanceof SourceError && error.retryable && (addresses.length > 1 || AT_ONCE.has(error.code)),
+        error instanceof SourceError && (addresses.length > 1 || (error.retryable && AT_ONCE.has(error.code))),
     })
   }
 

@@ -658,15 +658,61 @@ describe('several addresses', () => {
     expect(source.status().fault).toBeNull()
   })
 
-  test('a final answer waits, then the next is asked', async () => {
-    const a = script([{ status: 401 }], { base: A })
-    script([ok(), notModified()], { base: B })
-    const { source, results, untilResult } = createHarness({ urls: [A, B] })
+  test.each([
+    ['no longer knows us', { status: 401 }, 'SOURCE_UNAUTHORIZED'],
+    ['refuses us', { status: 403 }, 'SOURCE_FORBIDDEN'],
+    ['leads nowhere', { status: 404 }, 'SOURCE_NOT_FOUND'],
+    ['sends us away', { status: 302, headers: { location: 'https://c.test/' } }, 'SOURCE_REDIRECT'],
+    ['has no state', ok({ traefik: {} }), 'SOURCE_NOT_A_STATE'],
+    ['belongs to others', ok({ controlPlaneId: 'cp_9' }), 'SOURCE_WRONG_CONTROL_PLANE'],
+    ['was restored', ok({ revision: 0 }), 'REVISION_WENT_BACK'],
+  ])('an address that %s is left at once', async (_title, answer, code) => {
+    const a = script([ok(), answer], { base: A })
+    const b = script([ok({ revision: 2 }), notModified()], { base: B })
+    const { source, results, untilResult, logText } = createHarness({ urls: [A, B] })
     await source.start()
+    await untilResult('unchanged', 2)
+    expect(results.slice(0, 4)).toEqual(['ok', code, 'ok', 'unchanged'])
+    expect(source.status()).toMatchObject({ fault: null, reading: { revision: 2 } })
+    expect(logText()).not.toContain('control plane fault')
+    expect(a).toHaveLength(2)
+    expect(b.length).toBeGreaterThanOrEqual(3)
+  })
+
+  test('it comes back when the other one fails', async () => {
+    const a = script([ok(), { status: 502 }, ok({ revision: 2 }), notModified()], { base: A })
+    script([notModified(), ok(), { status: 502 }], { base: B })
+    const { source, untilResult } = createHarness({ urls: [A, B] })
+    await source.start()
+    await untilResult('unchanged', 2)
+    expect(source.status()).toMatchObject({ fault: null, reading: { revision: 2 } })
+    expect(a.length).toBeGreaterThanOrEqual(3)
+  })
+
+  test('nobody knows us: they are asked again later', async () => {
+    script([{ status: 401 }], { base: A })
+    script([{ status: 401 }], { base: B })
+    const clock = createFakeClock()
+    const { source } = createHarness({
+      ...{ urls: [A, B], clock },
+      timing: {
+        minIntervalMs: 0,
+        backoff: { minMs: 500, maxMs: 30_000, maxWithoutReadingMs: 8_000, refusedMs: 30_000 },
+      },
+    })
+    await source.start()
+    await waitFor(() => clock.sleeps.length >= 1)
+    await source.stop()
     expect(source.status().fault?.code).toBe('SOURCE_UNAUTHORIZED')
-    await untilResult('ok')
-    expect(results.slice(0, 2)).toEqual(['SOURCE_UNAUTHORIZED', 'ok'])
-    expect(a).toHaveLength(1)
+    expect(clock.sleeps[0]).toBe(30_000)
+  })
+
+  test('where there are others nobody is waited for long', async () => {
+    const a = script([ok(), notModified()], { base: A })
+    const { source, untilResult } = createHarness({ urls: [A, B], timing: { waitSeconds: 25 } })
+    await source.start()
+    await untilResult('unchanged')
+    expect(a[1]?.prefer).toBe('wait=10')
   })
 
   test('both down is one fault', async () => {
