@@ -30,7 +30,7 @@ import type { Notifier } from './notify.ts'
 import { createProbing } from './probes/probing.ts'
 import { createProvider, type Poll } from './provider/provider.ts'
 import { createPublication } from './publication.ts'
-import { createReconciler, type StoredState, storedBodies } from './reconcile.ts'
+import { createReconciler } from './reconcile.ts'
 import type { Reporter } from './reports/report.ts'
 import { createReporting } from './reports/reporting.ts'
 import { type ControlPlaneAccess, createSources } from './sources/sources.ts'
@@ -38,14 +38,12 @@ import { createCrashMarker } from './store/crash-marker.ts'
 import { createDefaultCertificate } from './store/default-certificate.ts'
 import type { Failpoint } from './store/snapshot-store.ts'
 import { createSnapshotStore } from './store/snapshot-store.ts'
+import { encodeState, STATE_FORMAT, type StoredState, storedBodies } from './stored-state.ts'
 import { createObserver, type Observer } from './traefik/observer.ts'
 import { createPresence } from './traefik/presence.ts'
 import { createRestartWatch } from './traefik/restart-watch.ts'
 import { createTraefikApi, type TraefikApi } from './traefik/traefik-api.ts'
 import { createVerdicts, evidenceOf } from './verdicts.ts'
-
-/** Of StoredState: goes up when an older agent could not read it any more. */
-const STATE_FORMAT = 1
 
 const STOP_STEP_TIMEOUT_MS = 8_000
 
@@ -105,6 +103,7 @@ export function createAgent(options: AgentOptions): Agent {
   const store = createSnapshotStore<StoredState>({
     directory: config.state.directory,
     format: STATE_FORMAT,
+    encode: encodeState,
     logger,
     now: clock.now,
     ...failpoint,

@@ -19,6 +19,7 @@ import type { RouteKey } from '../core/problem.ts'
 import { type Moments, makePassage, type Stages } from './passage.ts'
 import { makeFetches } from './provider/fetches.ts'
 import type { ProviderStats } from './provider/provider.ts'
+import type { StoredRefusals } from './stored-state.ts'
 import type { Observation } from './traefik/observer.ts'
 
 export type Target = {
@@ -51,6 +52,7 @@ export type StoredBodies = {
   readonly served: Omit<Body, 'config'>
   /** The last that Traefik was seen to have applied; `served` when it is that one. */
   readonly applied: Omit<Applied, 'config'> | null
+  readonly refusals: StoredRefusals | null
 }
 
 export type PublicationOptions = {
@@ -106,6 +108,8 @@ export interface Publication {
   /** Another Traefik process, since so many milliseconds since 1970; `changed`: of another version. */
   restarted(since: { readonly startedAtMs: number; readonly changed: boolean }): void
   refused(): RefusedRoutes
+  /** What this Traefik was found to refuse, for the disk. */
+  refusals(): StoredRefusals
   /** Traefik is known, or being found, to refuse the body with this hash. */
   refuses(hash: string): boolean
   oldestFields(): boolean
@@ -148,6 +152,8 @@ export function createPublication(options: PublicationOptions): Publication {
   let stuck: string | null = null
   let state: AckState = { phase: 'steady' }
   let refused: RefusedRoutes = new Map()
+  /** The version of the Traefik that refuses. */
+  let refusedBy: string | null = null
   let oldest = false
   let oldestTried = false
   /** What was found out makes another target, which is on its way: until then the old one, known to be refused, is judged no more. */
@@ -302,6 +308,7 @@ export function createPublication(options: PublicationOptions): Publication {
       if (keys.includes(key)) next.set(key, { content: contentOf(candidate), former: before.get(key) ?? null })
     }
     refused = next
+    refusedBy = observation()?.reading?.version ?? null
     if (keys.length === 0) {
       stuck = target.plan.snapshot.hash
       log.error({ hash: stuck.slice(0, 12) }, 'Traefik refuses a configuration, and no route of it is the reason')
@@ -311,6 +318,21 @@ export function createPublication(options: PublicationOptions): Publication {
       { routes: keys.slice(0, 20), count: keys.length },
       'Traefik refuses routes; the rest goes on without them',
     )
+  }
+
+  /** Another version may take what the one refused that ran before, or in the run before this one. */
+  function forgetRefusals(): void {
+    stuck = null
+    refused = new Map()
+    refusedBy = null
+    oldest = false
+    oldestTried = false
+  }
+
+  /** What the run before this one has found out is of the Traefik that ran then. */
+  function holdsStill(): boolean {
+    const seen = observation()
+    return refusedBy === null || !readable(seen) || seen.reading.version === refusedBy
   }
 
   function serveApplied(): void {
@@ -346,6 +368,7 @@ export function createPublication(options: PublicationOptions): Publication {
       }
       case 'applied-oldest':
         oldest = true
+        refusedBy = observation()?.reading?.version ?? null
         log.warn(
           { version: observation()?.reading?.version },
           'Traefik refuses fields that its version should take; it gets those of the oldest supported version',
@@ -429,7 +452,10 @@ export function createPublication(options: PublicationOptions): Publication {
       take(next)
       evaluate()
     },
-    restore({ served: before, applied }) {
+    restore({ served: before, applied, refusals }) {
+      refused = new Map(refusals?.routes.map(({ key, content, former }) => [key, { content, former }]))
+      refusedBy = refusals?.version ?? null
+      oldest = refusals?.oldestFields ?? false
       good = applied === null ? null : { ...applied, config: null }
       serve({ ...before, config: null })
     },
@@ -455,6 +481,10 @@ export function createPublication(options: PublicationOptions): Publication {
     observed() {
       if (provider().held > 0) holds = true
       recognise()
+      if (!holdsStill()) {
+        forgetRefusals()
+        onReplan()
+      }
       evaluate()
     },
     restarted({ startedAtMs, changed }) {
@@ -463,10 +493,7 @@ export function createPublication(options: PublicationOptions): Publication {
       const before = state
       state = { phase: 'steady' }
       if (changed) {
-        stuck = null
-        refused = new Map()
-        oldest = false
-        oldestTried = false
+        forgetRefusals()
       }
       // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
       const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
@@ -487,6 +514,11 @@ export function createPublication(options: PublicationOptions): Publication {
       if (changed) onReplan()
     },
     refused: () => refused,
+    refusals: () => ({
+      version: refusedBy,
+      oldestFields: oldest,
+      routes: [...refused].map(([key, { content, former }]) => ({ key, content, former })),
+    }),
     refuses: hash => hash === stuck || (state.phase !== 'steady' && hash === target?.plan.snapshot.hash),
     oldestFields: () => oldest,
     lastGood: () => good,

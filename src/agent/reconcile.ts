@@ -10,42 +10,19 @@ import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
 import type { Certificate } from '../core/certificate.ts'
 import { servedCandidates } from '../core/changes.ts'
-import type { Candidate } from '../core/conflicts.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
-import { canonicalJson, contentHash } from '../core/hash.ts'
+import { contentHash } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
-import type { Snapshot } from '../core/payload.ts'
 import type { TraefikView } from '../core/placement.ts'
 import { makePlan, type Plan, type PlanInput, type PlanSource, planFrame, recompile } from '../core/plan.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
-import type { Guards, StoredGuard } from './guards.ts'
-import type { Applied, Publication, StoredBodies } from './publication.ts'
+import type { Guards } from './guards.ts'
+import type { Publication } from './publication.ts'
 import type { SourceName, SourceReading, SourceStatus } from './sources/source.ts'
 import type { CrashMarker } from './store/crash-marker.ts'
 import type { SaveResult } from './store/snapshot-store.ts'
-
-/** Everything that a restart needs to go on as if there had been none. */
-export type StoredState = {
-  readonly served: Snapshot
-  /** The revision label of `served`. */
-  readonly revision: number | string
-  /** The routes that are in `served`. */
-  readonly routes: readonly Candidate[]
-  /** The last body that Traefik was seen to have applied; its snapshot is left out when it is `served`. */
-  readonly applied: (Omit<Applied, 'config' | 'snapshot'> & { readonly snapshot: Snapshot | null }) | null
-  readonly readings: { readonly [name in SourceName]?: SourceReading }
-  readonly guards: { readonly [name in SourceName]?: StoredGuard }
-  /** That a source does not name any more, for its routes that the guard holds. */
-  readonly heldCertificates: HeldCertificates
-  readonly mark: RevisionMark | null
-  readonly firstSeen: FirstSeen
-  readonly observed: ObservedTraefik | null
-  /** Entry points that have carried something of ours. */
-  readonly entryPoints: readonly string[]
-}
-
-type HeldCertificates = { readonly [name in SourceName]?: readonly Certificate[] }
+import { type HeldCertificates, type StoredState, storedApplied } from './stored-state.ts'
 
 export type Round = {
   readonly plan: Plan
@@ -116,25 +93,11 @@ type Memory = Omit<StoredState, 'served' | 'revision' | 'routes'>
 
 /** Says whether there is something new to save; a reading is known by its content. */
 const memoryKey = ({ readings, applied, ...rest }: Memory): string =>
-  canonicalJson([
+  JSON.stringify([
     Object.entries(readings).map(([name, reading]) => [name, reading.contentHash, reading.revision, reading.removed]),
     applied === null ? null : [applied.snapshot?.hash ?? null, applied.version],
     rest,
   ])
-
-function storedApplied(good: Applied | null, served: Snapshot): StoredState['applied'] {
-  if (good === null) return null
-  const { snapshot, candidates, revision, version } = good
-  return { snapshot: snapshot.hash === served.hash ? null : snapshot, candidates, revision, version }
-}
-
-/** What the run before this one has left, for the publication. */
-export function storedBodies({ served, routes, revision, applied }: StoredState): StoredBodies {
-  return {
-    served: { snapshot: served, candidates: routes, revision },
-    applied: applied === null ? null : { ...applied, snapshot: applied.snapshot ?? served },
-  }
-}
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { guards, publication, now = Date.now } = options
@@ -277,6 +240,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       firstSeen,
       observed: lastObserved,
       entryPoints: [...everServed].sort(),
+      refusals: publication.refusals(),
     }
     // A body that Traefik refuses is none to begin with after a restart: it would have nothing until that was found out again.
     const good = publication.refuses(plan.snapshot.hash) ? publication.lastGood() : null

@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ProviderStats } from '../../src/agent/provider/provider.ts'
 import { createPublication, type Publication, type StoredBodies } from '../../src/agent/publication.ts'
-import { type StoredState, storedBodies } from '../../src/agent/reconcile.ts'
+import { type StoredState, storedBodies } from '../../src/agent/stored-state.ts'
 import type { DynamicConfig } from '../../src/core/dynamic-config.ts'
 import type { FirstSeen } from '../../src/core/merge.ts'
 import type { ObservedRuntime } from '../../src/core/observed.ts'
@@ -564,7 +564,8 @@ describe('an agent that restarts', () => {
     const good = node.publication.lastGood()
     if (current === null || good === null) throw new Error('nothing to store')
     const { config: _, ...rest } = good
-    const state: Pick<StoredState, 'served' | 'routes' | 'revision' | 'applied'> = {
+    const state: Pick<StoredState, 'served' | 'routes' | 'revision' | 'applied' | 'refusals'> = {
+      refusals: node.publication.refusals(),
       served: current,
       routes: good.candidates,
       revision: 1,
@@ -572,6 +573,35 @@ describe('an agent that restarts', () => {
     }
     return storedBodies(JSON.parse(JSON.stringify(state)))
   }
+
+  test('what Traefik was found to refuse is not searched for again', async () => {
+    const bad = refusing('tcp_bad')
+    const lists = { tcpRoutes: [at('a', 10001), at('bad', 10003)] }
+    const before = startNode({ tamper: bad })
+    before.want(lists)
+    await before.settle()
+    expect([before.serves(), before.refused()]).toEqual([['tcp_a'], ['tcp/bad']])
+
+    const node = startNode({ tamper: bad, stored: storedOf(before, true), has: before.traefik.has })
+    node.want(lists)
+    await node.settle()
+    expect(node.published.map(({ hash }) => hash)).toEqual([before.published.at(-1)?.hash])
+    expect([node.serves(), node.refused(), node.told]).toEqual([['tcp_a'], ['tcp/bad'], []])
+  })
+
+  test('what was refused by another version is tried again', async () => {
+    const before = startNode({ tamper: refusing('tcp_bad') })
+    const lists = { tcpRoutes: [at('a', 10001), at('bad', 10003)] }
+    before.want(lists)
+    await before.settle()
+    const stored = storedOf(before, true)
+    const refusals = stored.refusals === null ? null : { ...stored.refusals, version: '3.5.3' }
+    const node = startNode({ stored: { ...stored, refusals }, has: before.traefik.has })
+    node.want(lists)
+    node.publication.observed()
+    await node.settle()
+    expect([node.serves(), node.refused()]).toEqual([['tcp_a', 'tcp_bad'], []])
+  })
 
   test.each([true, false])('the search starts from what Traefik has (left out on the disk: %s)', async servedIsGood => {
     const before = startNode()

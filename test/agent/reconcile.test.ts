@@ -2,16 +2,10 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createGuards } from '../../src/agent/guards.ts'
 import type { Applied, Publication, Target } from '../../src/agent/publication.ts'
-import {
-  createReconciler,
-  type Reconciler,
-  type ReconcilerOptions,
-  revisionLabel,
-  type StoredState,
-  storedBodies,
-} from '../../src/agent/reconcile.ts'
+import { createReconciler, type Reconciler, type ReconcilerOptions, revisionLabel } from '../../src/agent/reconcile.ts'
 import type { SourceReading, SourceStatus } from '../../src/agent/sources/source.ts'
 import type { SaveResult } from '../../src/agent/store/snapshot-store.ts'
+import { encodeState, type StoredState, storedBodies } from '../../src/agent/stored-state.ts'
 import type { Snapshot } from '../../src/core/payload.ts'
 import { NODE, tcpRoute, traefikWith, udpRoute, viewOf } from '../support/builders.ts'
 import { readingOf, statusOf } from '../support/readings.ts'
@@ -65,6 +59,7 @@ function make(options: Partial<ReconcilerOptions> = {}): Made {
     observed: () => {},
     restarted: () => {},
     refused: () => new Map(),
+    refusals: () => ({ version: null, oldestFields: false, routes: [] }),
     refuses: () => false,
     oldestFields: () => false,
     lastGood: () => made.good,
@@ -350,7 +345,25 @@ describe('what is left for the next run', () => {
     expect(storedBodies(JSON.parse(JSON.stringify(state)))).toEqual({
       served: { snapshot: made.current, candidates: state.routes, revision: state.revision },
       applied: { snapshot: made.current, candidates: [], revision: 7, version: '3.7.15' },
+      refusals: { version: null, oldestFields: false, routes: [] },
     })
+  })
+
+  test('its text says what JSON.stringify would say', async () => {
+    const made = make()
+    made.files = readingOf({ tcpRoutes: [at('a', 10001), at('b', 10002, { sniHostname: 'b.example.com' })] })
+    await made.reconciler.step()
+    const [state] = made.saved.slice(-1)
+    if (state === undefined) throw new Error('nothing saved')
+    const [route] = state.routes
+    if (route === undefined) throw new Error('no route')
+    const full: StoredState = {
+      ...state,
+      applied: { snapshot: null, candidates: [route], revision: 7, version: null },
+      refusals: { version: '3.7.15', oldestFields: true, routes: [{ key: 'tcp/x', content: '{}', former: route }] },
+    }
+    for (const one of [state, full, { ...full, routes: [], readings: {} }])
+      expect(JSON.parse(encodeState(one))).toEqual(JSON.parse(JSON.stringify(one)))
   })
 
   test('another good body is written whole', async () => {

@@ -75,6 +75,8 @@ export type SnapshotStoreOptions<T> = {
   readonly generations?: number
   /** Turns the payload of an older format into T, or gives null when it cannot. Without it older formats are passed over. */
   readonly migrate?: (payload: unknown, format: number) => T | null
+  /** As JSON; JSON.stringify when nothing is said. */
+  readonly encode?: (state: T) => string
   readonly maxBytes?: number
   readonly fs?: StateFs
   readonly now?: () => number
@@ -113,6 +115,7 @@ export function createSnapshotStore<T>({
   logger,
   generations = DEFAULT_GENERATIONS,
   migrate,
+  encode = JSON.stringify,
   maxBytes = DEFAULT_MAX_BYTES,
   fs = realStateFs,
   now = Date.now,
@@ -193,7 +196,7 @@ export function createSnapshotStore<T>({
     const savedAt = Math.max(0, Math.trunc(now()))
     let parts: readonly Uint8Array[]
     try {
-      parts = encodeSnapshot(Buffer.from(JSON.stringify(state)), { format, savedAt })
+      parts = encodeSnapshot(Buffer.from(encode(state)), { format, savedAt })
     } catch (error) {
       return report(notEncodable(error))
     }
