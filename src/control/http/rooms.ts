@@ -6,6 +6,9 @@ import { registerAudit } from '../audit-rest.ts'
 import { registerConsole } from '../console-files.ts'
 import type { ControlDeps } from '../deps.ts'
 import { registerNodes } from '../nodes/rest.ts'
+import { registerServices } from '../services/rest.ts'
+import { registerPools } from '../services/rest-pools.ts'
+import { registerProjects } from '../services/rest-projects.ts'
 import { registerTransfer } from '../transfer/rest.ts'
 import type { AuthenticateNode } from './gatekeeper.ts'
 import type { App } from './route.ts'
@@ -18,6 +21,9 @@ export const API_ROOMS: readonly Room[] = [
   registerAgents,
   registerAudit,
   registerNodes,
+  registerPools,
+  registerProjects,
+  registerServices,
   registerTransfer,
 ]
 

@@ -1,0 +1,172 @@
+/** The public place of a port, claimed within a change: a number, a block, a host name on a shared number, a domain. */
+import { sql } from 'drizzle-orm'
+import type { Blocker } from '../../api/pool.ts'
+import { type Actor, sees } from '../access/actor.ts'
+import type { Change } from '../db/revision.ts'
+import type { Tx } from '../db/transaction.ts'
+import { wildcardOver } from '../ports/host.ts'
+import { allocateTcpPort, allocateUdpPort, attachHost } from '../ports/ports.ts'
+import type { L4, PortProblem } from '../ports/problem.ts'
+import type { Blocker as BlockingNode } from '../ports/rest.ts'
+import { readHosts, readPoolFacts } from '../ports/rows.ts'
+import { isOpen } from '../ports/standing.ts'
+import type { PortDraft } from './draft.ts'
+import { judgeName, type NameWish, readHeldNames } from './names.ts'
+import type { Refusal } from './refusal.ts'
+import { type Owner, readOwners } from './rows.ts'
+import type { Ground } from './rules.ts'
+
+export type Claimant = {
+  readonly portId: string
+  readonly projectId: string
+  /** Who asks: of what it may not see it learns no name. */
+  readonly actor: Actor
+}
+
+export const blockerView = ({ id, name, status, lastSeenAt }: BlockingNode): Blocker => ({
+  nodeId: id,
+  nodeName: name,
+  status,
+  lastSeenAt: lastSeenAt?.toISOString() ?? null,
+})
+
+const visible = (owner: Owner | undefined, actor: Actor): Owner | null =>
+  owner !== undefined && sees(actor, owner.projectId) ? owner : null
+
+async function ownerOf(tx: Tx, portId: string | undefined, actor: Actor): Promise<Owner | null> {
+  return portId === undefined ? null : visible((await readOwners(tx, [portId])).get(portId), actor)
+}
+
+/** Who has the number, or a host name on it that is in the way. */
+async function holderOf(tx: Tx, { protocol, port, host }: PortProblem, actor: Actor): Promise<Owner | null> {
+  if (port === null) return null
+  const names = host === null ? [''] : (await readHosts(tx, port, host, wildcardOver(host))).map(row => row.host)
+  const { rows } = await tx.execute<{ id: string }>(sql`
+    select service_port_id as id from allocated_ports
+    where protocol = ${protocol} and port = ${port} and state = 'used' and host = any(${sql.param(names)}::text[])
+    order by host = ${host ?? ''} desc, host limit 1`)
+  return ownerOf(tx, rows[0]?.id, actor)
+}
+
+/** The free number that is nearest to a wanted one, the lower of two; null when none is free. */
+export async function nearestFree(
+  tx: Tx,
+  { protocol, port, projectId }: { readonly protocol: L4; readonly port: number; readonly projectId: string },
+  { rules }: Ground,
+): Promise<number | null> {
+  const { view } = await readPoolFacts(tx, { protocol, projectId, leastTimeMs: rules.leastTimeMs })
+  const pool = rules[protocol]
+  let best: number | null = null
+  for (const candidate of pool.range.list())
+    if (isOpen(candidate, pool, view) && (best === null || Math.abs(candidate - port) < Math.abs(best - port)))
+      best = candidate
+  return best
+}
+
+/** What the allocator said, with whose it is, where the asker may know, and what else is free. */
+async function describe(
+  tx: Tx,
+  problem: PortProblem,
+  { actor, projectId }: Claimant,
+  draft: PortDraft,
+  ground: Ground,
+): Promise<Refusal> {
+  const { code, protocol, port, host, leftMs, blockedBy, counts } = problem
+  const owner = await holderOf(tx, problem, actor)
+  const single = draft.shared === null && draft.externalPortEnd === null
+  const nearest =
+    port !== null && single && code !== 'PORT_SHARED'
+      ? await nearestFree(tx, { protocol, port, projectId }, ground)
+      : null
+  const message = owner === null ? problem.message : `${problem.message}: it belongs to ${owner.serviceName}`
+  const hint = nearest === null ? '' : ` The nearest free one is ${nearest}.`
+  return {
+    problem: code,
+    fault: {
+      field: code === 'SNI_TAKEN' ? 'sniHostname' : draft.shared === null ? 'externalPort' : 'shared',
+      code,
+      message,
+      ...(port === null ? {} : { value: host ?? String(port) }),
+      remedy: `${problem.remedy}${hint}`,
+    },
+    extra: {
+      ...{ protocol, port, host, owner, nearest },
+      restsForMs: leftMs,
+      blockedBy: blockedBy.map(blockerView),
+      ...(counts === null ? {} : { counts }),
+    },
+  }
+}
+
+/** A refusal, when the name is another's; null when it may be taken. */
+async function checkName(tx: Tx, wish: NameWish, { actor }: Claimant, { httpPorts }: Ground): Promise<Refusal | null> {
+  const other = judgeName(wish, await readHeldNames(tx, wish, httpPorts))
+  if (other === null) return null
+  const owner = await ownerOf(tx, other.portId, actor)
+  const found =
+    other.kind === 'domain'
+      ? `${other.name}${other.pathPrefix === '/' ? '' : other.pathPrefix}`
+      : `${other.name} on TCP port ${other.port}`
+  const whose = owner === null ? 'is taken' : `belongs to ${owner.serviceName}`
+  const clash = other.name === wish.name ? '' : `, and ${wish.name} would share its clients`
+  const isDomain = wish.kind === 'domain'
+  const problem = isDomain ? 'DOMAIN_TAKEN' : 'SNI_TAKEN'
+  const field = isDomain ? 'domain' : 'sniHostname'
+  return {
+    problem,
+    fault: {
+      field,
+      code: problem,
+      message: `${found} ${whose}${clash}`,
+      value: wish.name,
+      remedy: isDomain
+        ? 'Take another domain, or another path of one that is yours.'
+        : 'Take another host name, or another number.',
+    },
+    extra: { host: other.name, owner },
+  }
+}
+
+/** Claims the place that the draft asks for, and writes it to the port, which has none. Null when that is done. */
+export async function claimPlace(
+  change: Change,
+  claimant: Claimant,
+  draft: PortDraft,
+  ground: Ground,
+): Promise<Refusal | null> {
+  const { tx } = change
+  const { portId, projectId } = claimant
+  const { protocol, shared, externalPort, externalPortEnd, sniHostname } = draft
+  if (protocol === 'http') {
+    if (draft.domain === null) return null
+    const wish = { portId, projectId, kind: 'domain', name: draft.domain, pathPrefix: draft.pathPrefix } as const
+    return checkName(tx, wish, claimant, ground)
+  }
+  if (!draft.isPublic) return null
+  const number = shared ?? externalPort
+  if (number !== null && sniHostname !== null) {
+    const refusal = await checkName(
+      tx,
+      { portId, projectId, kind: 'sni', name: sniHostname, port: number },
+      claimant,
+      ground,
+    )
+    if (refusal !== null) return refusal
+  }
+  if (shared !== null && sniHostname !== null) {
+    const attached = await attachHost(
+      change,
+      { servicePortId: portId, projectId, port: shared, host: sniHostname },
+      ground.rules,
+    )
+    return attached.ok ? null : describe(tx, attached.problem, claimant, draft, ground)
+  }
+  const count = externalPort === null || externalPortEnd === null ? 1 : externalPortEnd - externalPort + 1
+  const allocate = protocol === 'tcp' ? allocateTcpPort : allocateUdpPort
+  const allocated = await allocate(
+    change,
+    { servicePortId: portId, projectId, wanted: externalPort, count },
+    ground.rules,
+  )
+  return allocated.ok ? null : describe(tx, allocated.problem, claimant, draft, ground)
+}
