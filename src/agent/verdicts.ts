@@ -1,7 +1,6 @@
 /** The verdicts and the drift as they stand, made anew whenever something that they rest on has changed. */
-import type { RouteOutcome } from '../core/compile.ts'
 import { type Drift, findDrift, foreignOn, NO_DRIFT } from '../core/drift.ts'
-import { NO_HEALTH, rememberDown } from '../core/health.ts'
+import { type Health, NO_HEALTH, rememberHealth } from '../core/health.ts'
 import { type Evidence, judge, type Polled, type RouteVerdict } from '../core/judge.ts'
 import type { PortSet } from '../core/port-set.ts'
 import { applyProbe, type ProbeResult } from '../core/probe/probe.ts'
@@ -60,17 +59,25 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
   let health = NO_HEALTH
   let seen: readonly unknown[] = []
 
-  /** With the servers that are known to be down although Traefik has not asked them again yet. */
+  /** With the servers that are known to be down although Traefik has not asked them again yet, and those that it never has. */
   function withHealth(
     evidence: Evidence,
     observation: Observation | null,
-    outcomes: readonly RouteOutcome[],
-  ): Evidence {
-    if (evidence.kind !== 'read') return evidence
-    const body = [observation?.reading?.startedAt, ...evidence.runtime.beacons].join(' ')
-    const remembered = rememberDown(health, evidence.runtime, outcomes, body, observation?.readAt ?? options.now())
-    health = remembered.memory
-    return { kind: 'read', runtime: remembered.runtime }
+    compiled: Round['plan']['compiled'],
+  ): { readonly evidence: Evidence; readonly unasked: Health['unasked'] } {
+    if (evidence.kind !== 'read') return { evidence, unasked: new Map() }
+    const startedAt = observation?.reading?.startedAt ?? null
+    const body = [startedAt, ...evidence.runtime.beacons].join(' ')
+    const started = startedAt === null ? Number.NaN : Date.parse(startedAt)
+    const look = {
+      runtime: evidence.runtime,
+      body,
+      readAtMs: observation?.readAt ?? options.now(),
+      startedAtMs: Number.isNaN(started) ? null : started,
+    }
+    const found = rememberHealth(health, look, compiled)
+    health = found.memory
+    return { evidence: { kind: 'read', runtime: found.runtime }, unasked: found.unasked }
   }
 
   function entryPointsOf(observation: Observation | null): ReadonlySet<string> {
@@ -104,7 +111,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
       if (basis.every((part, i) => part === seen[i]) && seen.length > 0) return
       seen = basis
       const { plan, revision } = round
-      const evidence = withHealth(evidenceOf(observation), observation, plan.compiled.outcomes)
+      const { evidence, unasked } = withHealth(evidenceOf(observation), observation, plan.compiled)
       const { outcomes, config } = plan.compiled
       const found = judge({
         outcomes,
@@ -112,6 +119,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
         config,
         polled,
         evidence,
+        unasked,
         held: options.heldReasons(),
         ...(applied?.snapshot.hash === plan.snapshot.hash ? {} : { applied: applied?.candidates ?? null }),
       })

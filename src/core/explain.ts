@@ -191,10 +191,21 @@ function applied(input: ExplainInput): Link {
   return link(true, at, `Traefik shows ${listed(outcome?.routers ?? [])}`)
 }
 
-function probed({ verdict, probe }: ExplainInput): Link {
+function probed({ verdict, probe, readAt }: ExplainInput): Link {
   if (probe !== null) return link(probe.ok, probe.at, probe.message)
   if (verdict.reason === 'BACKEND_DOWN' || verdict.reason === 'NO_UPSTREAMS') return link(false, null, verdict.message)
-  return link(null, null, 'not tried: no probe is asked for')
+  const { health } = verdict
+  if (health === undefined)
+    return verdict.verdict === 'live'
+      ? link(null, null, 'not checked: the route has neither a health check nor a probe')
+      : link(null, null, 'not tried: no probe is asked for')
+  if (health.unasked > 0)
+    return link(
+      null,
+      readAt,
+      `not checked yet: the health check of Traefik has asked ${health.total - health.unasked} of ${health.total} upstreams`,
+    )
+  return link(true, readAt, `no probe is asked for; the health check of Traefik finds all ${health.total} upstreams up`)
 }
 
 const LINKS: Readonly<Record<StepName, (input: ExplainInput) => Link>> = {

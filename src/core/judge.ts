@@ -41,6 +41,16 @@ export type RouteVerdict = RoutePlace & {
   readonly entryPoints: readonly string[]
   readonly notes: readonly string[]
   readonly origin: string
+  /** What Traefik's health check has found; absent where there is none, or nobody knows. */
+  readonly health?: RouteHealth
+}
+
+/** Numbers of upstreams. */
+export type RouteHealth = {
+  readonly total: number
+  readonly down: number
+  /** That no check has asked yet: Traefik calls them up until then. */
+  readonly unasked: number
 }
 
 /** `refused`: its polls are refused for their token. */
@@ -122,15 +132,45 @@ export function standingOutcomes(
   return outcomes.filter(outcome => outcome.problem === null && standing(outcome, config, index) === null)
 }
 
+/** Of the services of one route. */
+function upstreamsOf(outcome: RouteOutcome, runtime: Runtime) {
+  const keys = outcome.services.map(name => `${outcome.candidate.route.protocol}/${name}`)
+  const services = keys.flatMap(key => runtime.services.get(key) ?? [])
+  return {
+    keys,
+    all: new Set(services.flatMap(service => service.servers)),
+    down: new Set(services.flatMap(service => service.down)),
+  }
+}
+
 function backendsDown(outcome: RouteOutcome, runtime: Runtime): Finding | null {
-  const { protocol } = outcome.candidate.route
-  const services = outcome.services.flatMap(name => runtime.services.get(`${protocol}/${name}`) ?? [])
-  const down = [...new Set(services.flatMap(service => service.down))]
-  if (down.length === 0) return null
-  const total = new Set(services.flatMap(service => service.servers)).size
+  const { all, down } = upstreamsOf(outcome, runtime)
+  if (down.size === 0) return null
   return {
     reason: 'BACKEND_DOWN',
-    message: `${down.length} of ${total} upstreams are down: ${printable(down.join(', '))}`,
+    message: `${down.size} of ${all.size} upstreams are down: ${printable([...down].join(', '))}`,
+  }
+}
+
+function healthOf(
+  outcome: RouteOutcome,
+  runtime: Runtime | null,
+  unasked: ReadonlyMap<string, readonly string[]>,
+): RouteHealth | null {
+  if (runtime === null || outcome.problem !== null) return null
+  const { keys, all, down } = upstreamsOf(outcome, runtime)
+  if (!keys.some(key => unasked.has(key))) return null
+  const never = new Set(keys.flatMap(key => unasked.get(key) ?? []))
+  return { total: all.size, down: down.size, unasked: never.size }
+}
+
+/** Live says that Traefik has it; of an upstream that nobody asked it says nothing. */
+function withUnasked(finding: Finding, health: RouteHealth | null): Finding {
+  if (finding.reason !== 'LIVE' || health === null || health.unasked === 0) return finding
+  const which = health.unasked === health.total ? 'its upstreams' : `${health.unasked} of its ${health.total} upstreams`
+  return {
+    ...finding,
+    message: `Traefik shows the route as we compiled it, and its health check has not asked ${which} yet.`,
   }
 }
 
@@ -175,6 +215,8 @@ export type JudgeInput = {
   /** Whether Traefik has fetched the body that is served now. */
   readonly polled: Polled
   readonly evidence: Evidence
+  /** By `tcp/NAME`, of each service that Traefik checks the servers that it has not asked yet. */
+  readonly unasked?: ReadonlyMap<string, readonly string[]>
   /** Routes that the guard keeps, each with the guard's sentence. */
   readonly held: ReadonlyMap<RouteKey, string>
   /** Routes of the body that Traefik was last seen to have, when that is another one than of these; null: nobody knows it. Absent: of these. */
@@ -206,13 +248,15 @@ function rejectedVerdicts(rejected: readonly Problem[]): RouteVerdict[] {
   })
 }
 
-export function judge({ outcomes, rejected, config, polled, evidence, held, applied }: JudgeInput): RouteVerdict[] {
+export function judge(input: JudgeInput): RouteVerdict[] {
+  const { outcomes, rejected, config, polled, evidence, held, applied, unasked = new Map() } = input
   const runtime = evidence.kind === 'read' ? indexed(evidence.runtime) : null
   const had = new Map(applied?.map(candidate => [keyOf(candidate.route), contentOf(candidate)]))
   const inBody = ({ key, candidate }: RouteOutcome) => applied === undefined || had.get(key) === contentOf(candidate)
   const verdicts = outcomes.map((outcome): RouteVerdict => {
     const { route, origin } = outcome.candidate
-    const found = judgeOne(outcome, config, polled, evidence, runtime, inBody)
+    const health = healthOf(outcome, runtime, unasked)
+    const found = withUnasked(judgeOne(outcome, config, polled, evidence, runtime, inBody), health)
     const why = outcome.problem === null ? held.get(outcome.key) : undefined
     const { reason, message, remedy }: Finding = why === undefined ? found : { reason: 'MASS_REMOVAL', message: why }
     return {
@@ -226,6 +270,7 @@ export function judge({ outcomes, rejected, config, polled, evidence, held, appl
       entryPoints: outcome.entryPoints,
       notes: outcome.notes,
       origin,
+      ...(health === null ? {} : { health }),
     }
   })
   return [...verdicts, ...rejectedVerdicts(rejected)]

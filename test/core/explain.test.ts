@@ -272,7 +272,7 @@ describe('the explanation', () => {
           detail: 'Traefik has fetched body 3f2a9c41d0ab of revision 42',
         },
         { step: 'applied', ok: true, at: '2026-11-22T23:59:57.200Z', detail: 'Traefik shows tcp_pg' },
-        { step: 'probed', ok: null, at: null, detail: 'not tried: no probe is asked for' },
+        { step: 'probed', ok: null, at: null, detail: 'not checked: the route has neither a health check nor a probe' },
       ],
       timingsMs: { apply: 40, live: 61 },
       brokenAt: null,

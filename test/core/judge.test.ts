@@ -26,6 +26,7 @@ type Given = {
   readonly shows?: (raw: Raw) => void
   readonly evidence?: Evidence
   readonly polled?: Polled
+  readonly unasked?: readonly string[]
   readonly held?: readonly (readonly [RouteKey, string])[]
   readonly rejected?: readonly Problem[]
 }
@@ -44,6 +45,7 @@ function judged(given: Given): readonly RouteVerdict[] {
     polled: given.polled ?? 'yes',
     evidence: given.evidence ?? { kind: 'read', runtime: runtimeOf(raw) },
     held: new Map(given.held ?? []),
+    ...(given.unasked === undefined ? {} : { unasked: new Map([['tcp/tcp_pg', given.unasked]]) }),
   })
 }
 
@@ -316,6 +318,41 @@ describe('what a source refused', () => {
     expect(judged({ lists: {}, rejected })).toMatchObject([
       { verdict: 'rejected', reason: 'EXPIRED', message: 'the route ended' },
     ])
+  })
+})
+
+describe('what no health check has asked', () => {
+  const [A, B] = ['10.200.1.5:5432', '10.200.1.6:5432']
+  const LIVE = 'Traefik shows the route as we compiled it'
+
+  test.each<[string, readonly string[], string, RouteVerdict['health']]>([
+    [
+      'all of them',
+      [A, B],
+      `${LIVE}, and its health check has not asked its upstreams yet.`,
+      { total: 2, down: 0, unasked: 2 },
+    ],
+    [
+      'one of them',
+      [B],
+      `${LIVE}, and its health check has not asked 1 of its 2 upstreams yet.`,
+      { total: 2, down: 0, unasked: 1 },
+    ],
+    ['none', [], `${LIVE}.`, { total: 2, down: 0, unasked: 0 }],
+  ])('%s', (_, unasked, message, health) => {
+    expect(judged({ lists: checked, unasked })).toMatchObject([{ verdict: 'live', message, health }])
+  })
+
+  test('what is down is told first', () => {
+    const shows = change('tcpServices', 'tcp_pg@http', { serverStatus: { [A]: 'DOWN' } })
+    expect(judged({ lists: checked, unasked: [B], shows })).toMatchObject([
+      { verdict: 'degraded', message: `1 of 2 upstreams are down: ${A}`, health: { total: 2, down: 1, unasked: 1 } },
+    ])
+  })
+
+  test('a route without a check, or that nobody can see, has none', () => {
+    const rows = [...judged({}), ...judged({ lists: checked, unasked: [A], evidence: { kind: 'none' } })]
+    expect(rows.map(row => 'health' in row)).toEqual([false, false])
   })
 })
 

@@ -8,6 +8,8 @@ import { part } from '../support/parts.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const OFTEN = { interval: '500ms', timeout: '500ms' }
+/** Seldom enough to be looked at before the first check. */
+const SELDOM = { interval: '4s', timeout: '500ms' }
 const TEN = Array.from({ length: 10 })
 
 describe.skipIf(!part('traefik'))('health checks', () => {
@@ -56,12 +58,16 @@ describe.skipIf(!part('traefik'))('health checks', () => {
     expect(await rig.verdict('http/web', 'degraded')).toMatchObject(isDown(ill.url))
 
     const to = { port: rig.traefik.port('web'), host: 'app.example.com' }
-    const all = (name: string) => TEN.map(() => name)
-    expect(await Promise.all(TEN.map(() => tcpName(even)))).toEqual(all('up'))
-    expect(await Promise.all(TEN.map(() => tcpName(weighted)))).toEqual(all('up'))
-    expect(await Promise.all(TEN.map(() => tcpName(spoken, { send: 'x' })))).toEqual(all('pong'))
-    expect(await Promise.all(TEN.map(() => tcpName(dead)))).toEqual(all('closed'))
-    expect(await Promise.all(TEN.map(async () => (await httpGet(to)).body))).toEqual(all('good'))
+    // A configuration that was applied just now begins the checks anew, and the dead ones get traffic for one interval.
+    const always = (name: string, ask: () => Promise<string | null>) =>
+      waitFor(async () => (await Promise.all(TEN.map(ask))).every(answer => answer === name), {
+        what: `ten times ${name}`,
+      })
+    await always('up', () => tcpName(even))
+    await always('up', () => tcpName(weighted))
+    await always('pong', () => tcpName(spoken, { send: 'x' }))
+    await always('closed', () => tcpName(dead))
+    await always('good', async () => (await httpGet(to)).body)
 
     // Traefik begins its checks anew with every configuration, all servers up: to us the dead ones stay dead.
     const { since } = await rig.verdict('tcp/dead', 'degraded')
@@ -81,5 +87,42 @@ describe.skipIf(!part('traefik'))('health checks', () => {
     // Traefik is read every ten seconds.
     for (const key of ['tcp/even', 'tcp/weighted', 'tcp/dead']) await rig.verdict(key, 'live', 30_000)
     expect(await rig.verdict('tcp/spoken', 'degraded')).toMatchObject(isDown(wrong.address))
+  })
+
+  test('one that is dead from the start is never said to be up', async () => {
+    const [up, down] = await Promise.all([startTcpBackend({ name: 'up' }), startTcpBackend({ name: 'down' })])
+    await down.close()
+    const rig = await startRig({ tcp: 2 })
+    const [checked = 0, unchecked = 0] = rig.tcp
+    await rig.write('checked.yaml', {
+      tcpRoutes: [
+        tcpRoute({ id: 'checked', externalPort: checked, upstreams: [up.address, down.address], healthCheck: SELDOM }),
+        tcpRoute({ id: 'unchecked', externalPort: unchecked, upstreams: [down.address] }),
+      ],
+    })
+    const probed = async (id: string) => {
+      const explained = Object(await (await fetch(`${rig.admin}/explain/tcp/${id}`)).json())
+      const { ok, detail } = explained.chain.at(-1)
+      return [ok, detail]
+    }
+    expect(await rig.verdict('tcp/checked', 'live')).toMatchObject({
+      message: 'Traefik shows the route as we compiled it, and its health check has not asked its upstreams yet.',
+      health: { total: 2, down: 0, unasked: 2 },
+    })
+    expect(await probed('checked')).toEqual([
+      null,
+      'not checked yet: the health check of Traefik has asked 0 of 2 upstreams',
+    ])
+    expect(await probed('unchecked')).toEqual([null, 'not checked: the route has neither a health check nor a probe'])
+    expect(await rig.verdict('tcp/checked', 'degraded', 30_000)).toMatchObject({
+      message: `1 of 2 upstreams are down: ${down.address}`,
+      health: { total: 2, down: 1 },
+    })
+    await startTcpBackend({ name: 'down', port: down.port })
+    await rig.verdict('tcp/checked', 'live', 30_000)
+    expect(await probed('checked')).toEqual([
+      true,
+      'no probe is asked for; the health check of Traefik finds all 2 upstreams up',
+    ])
   })
 })
