@@ -41,7 +41,8 @@ export const href = {
   overview: () => PATHS.overview,
   services: (query: { q?: string; protocol?: string; verdict?: string; project?: string } = {}) =>
     withQuery(PATHS.services, query),
-  newService: (query: { preset?: string; protocol?: string; name?: string } = {}) => withQuery(PATHS.newService, query),
+  newService: (query: { preset?: string; protocol?: string; name?: string; port?: number } = {}) =>
+    withQuery(PATHS.newService, query),
   service: (id: string) => `/services/${part(id)}`,
   newPort: (id: string) => `/services/${part(id)}/ports/new`,
   editPort: (id: string, portId: string) => `/services/${part(id)}/ports/${part(portId)}/edit`,
