@@ -6,6 +6,7 @@ import { registerAudit } from '../audit-rest.ts'
 import { registerConsole } from '../console-files.ts'
 import type { ControlDeps } from '../deps.ts'
 import { registerNodes } from '../nodes/rest.ts'
+import { registerRoutes } from '../routes/rest.ts'
 import { registerServices } from '../services/rest.ts'
 import { registerPools } from '../services/rest-pools.ts'
 import { registerProjects } from '../services/rest-projects.ts'
@@ -21,6 +22,7 @@ export const API_ROOMS: readonly Room[] = [
   registerAgents,
   registerAudit,
   registerNodes,
+  registerRoutes,
   registerPools,
   registerProjects,
   registerServices,

@@ -1,5 +1,6 @@
 /** Nodes over HTTP: `POST /agent/status`, and what people see of nodes and do to them. They belong to no project. */
 import { z } from 'zod'
+import { ResourceId } from '../../api/id.ts'
 import { AcceptHeld, Node, NodePage, NodePatch, Retirement, RetireNode } from '../../api/node.ts'
 import { PageQuery } from '../../api/page.ts'
 import type { ControlDeps } from '../deps.ts'
@@ -10,7 +11,7 @@ import { type Acted, acceptHeld, deleteNode, renameNode, retireNode, revokeNode 
 import { registerReports } from './report-rest.ts'
 import { listNodes, showNode } from './view.ts'
 
-const NodeId = z.object({ id: z.string().min(1).max(200) })
+const NodeId = z.object({ id: ResourceId })
 
 const DryRun = z.object({ dryRun: z.stringbool().default(false) })
 
