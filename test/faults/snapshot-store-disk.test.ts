@@ -149,6 +149,8 @@ describe('each step of a save that fails', () => {
     expect((await readdir(directory)).length).toBe(5)
     trouble = false
     expect(await store.save({ revision: 6 })).toMatchObject({ ok: true, generation: 6 })
+    // What is removed is removed after the answer.
+    await store.close()
     expect((await readdir(directory)).sort()).toEqual([4, 5, 6].map(n => `snapshot-00000000000${n}`))
   })
 

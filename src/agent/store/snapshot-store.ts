@@ -192,25 +192,36 @@ export function createSnapshotStore<T>({
     return { state, generation, savedAt: decoded.savedAt }
   }
 
-  async function write(state: T): Promise<SaveResult> {
+  /** The result, and what may be removed once that is told. */
+  async function write(state: T): Promise<{ readonly result: SaveResult; readonly known: readonly number[] }> {
+    // The disk is asked while the text is made.
+    const usable = directory.ensure()
+    const asked = usable.catch(() => {})
+    const failed = async (failure: SaveFailure) => {
+      await asked
+      return { result: report(failure), known: [] }
+    }
     const savedAt = Math.max(0, Math.trunc(now()))
     let parts: readonly Uint8Array[]
     try {
       parts = encodeSnapshot(Buffer.from(encode(state)), { format, savedAt })
     } catch (error) {
-      return report(notEncodable(error))
+      return failed(notEncodable(error))
     }
     const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
-    if (bytes > maxBytes) return report(tooLarge(bytes, maxBytes))
+    if (bytes > maxBytes) return failed(tooLarge(bytes, maxBytes))
     let doing = 'use it'
     try {
-      await directory.ensure()
+      await usable
       doing = 'list it'
       // Counted anew each time: the folder may have been empty, gone or another one when we looked last.
-      const known = numbersOf(await fs.readdir(directory.path), GENERATION_NAME)
+      const listed = fs.readdir(directory.path)
+      const cleared = removeFile(fs, tempPath)
+      cleared.catch(() => {})
+      const known = numbersOf(await listed, GENERATION_NAME)
       const generation = (known[0] ?? 0) + 1
       doing = `write ${TEMP_NAME}`
-      await removeFile(fs, tempPath)
+      await cleared
       await writeNewFile(fs, tempPath, parts, step => failpoint(STEP_FAILPOINTS[step]))
       doing = `rename ${TEMP_NAME}`
       failpoint('before-rename')
@@ -223,10 +234,9 @@ export function createSnapshotStore<T>({
       if (fault !== null) logger.info({ generation, after: fault.code }, 'state saved again')
       fault = null
       last = { generation, savedAt }
-      await prune([generation, ...known])
-      return { ok: true, generation, savedAt, bytes }
+      return { result: { ok: true, generation, savedAt, bytes }, known: [generation, ...known] }
     } catch (error) {
-      return report(failureOf(error, directory.path, doing))
+      return failed(failureOf(error, directory.path, doing))
     }
   }
 
@@ -244,7 +254,10 @@ export function createSnapshotStore<T>({
     while (waiting !== null) {
       const { state, done } = waiting
       waiting = null
-      done.resolve(await write(state))
+      const { result, known } = await write(state)
+      // Whoever waits to serve it need not wait for the tidying.
+      done.resolve(result)
+      await prune(known)
     }
     saving = null
   }
