@@ -22,7 +22,7 @@ import type { Publication } from './publication.ts'
 import type { SourceName, SourceReading, SourceStatus } from './sources/source.ts'
 import type { CrashMarker } from './store/crash-marker.ts'
 import type { SaveResult } from './store/snapshot-store.ts'
-import { type HeldCertificates, type StoredState, storedApplied } from './stored-state.ts'
+import { type HeldCertificates, type HeldChallenges, type StoredState, storedApplied } from './stored-state.ts'
 
 export type Round = {
   readonly plan: Plan
@@ -110,6 +110,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Those that went out last, of each source. */
   const certificates = new Map<SourceName, readonly Certificate[]>()
   let heldCertificates: HeldCertificates = {}
+  /** Where the challenges of each source are answered, of the one that went out last. */
+  const challenges = new Map<SourceName, string>()
+  let heldChallenges: HeldChallenges = {}
   const everServed = new Set<string>()
   let lastObserved: ObservedTraefik | null = null
   let savedKey = ''
@@ -138,6 +141,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return (certificates.get(name) ?? []).filter(({ domain }) => !named.has(domain))
   }
 
+  /** A route that is held may need a new certificate meanwhile: who answers the challenges for it is held with it. */
+  function keepChallenge(name: SourceName, reading: SourceReading, isHeld: boolean): string | null {
+    const kept = isHeld && reading.challengeUrl === null ? (challenges.get(name) ?? null) : null
+    const current = reading.challengeUrl ?? kept
+    if (current === null) challenges.delete(name)
+    else challenges.set(name, current)
+    const { [name]: _before, ...others } = heldChallenges
+    heldChallenges = kept === null ? others : { ...others, [name]: kept }
+    return kept
+  }
+
   function planSources(statuses: readonly SourceStatus[]): PlanSource[] {
     return statuses.flatMap(({ name, reading }) => {
       if (reading === null) return []
@@ -145,10 +159,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const kept = held.length === 0 ? [] : keepCertificates(name, reading)
       certificates.set(name, [...reading.certificates, ...kept])
       heldCertificates = { ...heldCertificates, [name]: kept }
+      const challengeUrl = keepChallenge(name, reading, held.length > 0)
       const main = { ...reading, rank: RANK[name], routes }
       return held.length === 0
         ? [main]
-        : [main, { rank: HELD_RANK, routes: held, problems: [], certificates: kept, challengeUrl: null }]
+        : [main, { rank: HELD_RANK, routes: held, problems: [], certificates: kept, challengeUrl }]
     })
   }
 
@@ -236,6 +251,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
       guards: guards.stored(),
       heldCertificates,
+      heldChallenges,
       mark: options.mark(),
       firstSeen,
       observed: lastObserved,
@@ -326,8 +342,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       lastObserved = state.observed
       guards.restore(state.guards, state.readings)
       heldCertificates = state.heldCertificates
-      for (const name of ['files', 'control-plane'] as const)
+      heldChallenges = state.heldChallenges ?? {}
+      for (const name of ['files', 'control-plane'] as const) {
         certificates.set(name, [...(state.readings[name]?.certificates ?? []), ...(heldCertificates[name] ?? [])])
+        const challenge = state.readings[name]?.challengeUrl ?? heldChallenges[name] ?? null
+        if (challenge !== null) challenges.set(name, challenge)
+      }
     },
     request,
     step,

@@ -26,6 +26,8 @@ export type StoredRefusals = {
   }[]
 }
 
+export type HeldChallenges = { readonly [name in SourceName]?: string }
+
 /** Everything that a restart needs to go on as if there had been none. */
 export type StoredState = {
   readonly served: Snapshot
@@ -39,6 +41,8 @@ export type StoredState = {
   readonly guards: { readonly [name in SourceName]?: StoredGuard }
   /** That a source does not name any more, for its routes that the guard holds. */
   readonly heldCertificates: HeldCertificates
+  /** In the same way, where ACME challenges are answered. Absent in what an older agent has stored. */
+  readonly heldChallenges?: HeldChallenges
   readonly mark: RevisionMark | null
   readonly firstSeen: FirstSeen
   readonly observed: ObservedTraefik | null

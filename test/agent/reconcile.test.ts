@@ -324,6 +324,49 @@ describe('a held route', () => {
   })
 })
 
+describe('while routes are held', () => {
+  const ACME = 'https://control.example.com'
+  const twelve = Array.from({ length: 12 }, (_, i) => at(`r${i}`, 10001, { sniHostname: `r${i}.example.com` }))
+  const whole = readingOf({ tcpRoutes: twelve }, { challengeUrl: ACME })
+  const nothing = readingOf({ tcpRoutes: [] })
+  const answers = (made: Made): boolean => made.offered.at(-1)?.plan.snapshot.body.includes(ACME) === true
+
+  test('challenges for them are answered, over a restart too', async () => {
+    const made = make()
+    Object.assign(made, { files: nothing, plane: whole })
+    await made.reconciler.step()
+    made.plane = nothing
+    await made.reconciler.step()
+    await made.reconciler.step()
+    expect([made.saved.at(-1)?.heldChallenges, answers(made)]).toEqual([{ 'control-plane': ACME }, true])
+    const next = make()
+    next.reconciler.restore(JSON.parse(encodeState(made.saved.at(-1) ?? expect.unreachable())))
+    Object.assign(next, { files: nothing, plane: nothing })
+    await next.reconciler.step()
+    expect(answers(next)).toBe(true)
+  })
+
+  test('when they are let go, nobody answers any more', async () => {
+    const made = make()
+    Object.assign(made, { files: nothing, plane: whole })
+    await made.reconciler.step()
+    made.plane = nothing
+    await made.reconciler.step()
+    made.acceptAll()
+    await made.reconciler.step()
+    expect([made.saved.at(-1)?.heldChallenges, answers(made)]).toEqual([{}, false])
+  })
+
+  test('without any that is held, a challenge that is taken out is gone', async () => {
+    const made = make()
+    Object.assign(made, { files: nothing, plane: whole })
+    await made.reconciler.step()
+    made.plane = readingOf({ tcpRoutes: twelve })
+    await made.reconciler.step()
+    expect(answers(made)).toBe(false)
+  })
+})
+
 describe('what is left for the next run', () => {
   const good = (snapshot: Snapshot): Applied => ({
     snapshot,
