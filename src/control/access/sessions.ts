@@ -126,7 +126,7 @@ export async function openSession(
   if (oldCookie !== null) await tx.delete(sessions).where(eq(sessions.idHash, hashSecret(oldCookie)))
   const cookie = makeSecret()
   const { tokenId, scopes, projectId, tokenName, tokenExpiresAt } = origin
-  const end = sql`now() + ${SESSION_HOURS} * interval '1 hour'`
+  const end = sql`(now() + ${SESSION_HOURS} * interval '1 hour')`
   const [row] = await tx
     .insert(sessions)
     .values({

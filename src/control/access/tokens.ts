@@ -33,7 +33,7 @@ export async function createToken(m: Mutation, input: TokenInput): Promise<Token
   checkScopes(actor, input.scopes)
   const token = makeApiToken()
   const { expiresInSeconds = null } = input
-  const wanted = expiresInSeconds === null ? null : sql`now() + ${expiresInSeconds} * interval '1 second'`
+  const wanted = expiresInSeconds === null ? null : sql`(now() + ${expiresInSeconds} * interval '1 second')`
   const [row] = await tx
     .insert(apiTokens)
     .values({
