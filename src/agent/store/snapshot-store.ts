@@ -119,7 +119,7 @@ export function createSnapshotStore<T>({
   maxBytes = DEFAULT_MAX_BYTES,
   fs = realStateFs,
   now = Date.now,
-  failpoint = () => {},
+  failpoint,
 }: SnapshotStoreOptions<T>): SnapshotStore<T> {
   const directory = createStateDirectory({ path: directoryPath, fs })
   const pathOf = (name: string): string => join(directory.path, name)
@@ -222,15 +222,15 @@ export function createSnapshotStore<T>({
       const generation = (known[0] ?? 0) + 1
       doing = `write ${TEMP_NAME}`
       await cleared
-      await writeNewFile(fs, tempPath, parts, step => failpoint(STEP_FAILPOINTS[step]))
+      await writeNewFile(fs, tempPath, parts, failpoint && (step => failpoint(STEP_FAILPOINTS[step])))
       doing = `rename ${TEMP_NAME}`
-      failpoint('before-rename')
+      failpoint?.('before-rename')
       await fs.rename(tempPath, pathOf(generationName(generation)))
-      failpoint('after-rename')
+      failpoint?.('after-rename')
       doing = 'sync it'
-      failpoint('before-dir-fsync')
+      failpoint?.('before-dir-fsync')
       await syncDirectory(fs, directory.path)
-      failpoint('after-dir-fsync')
+      failpoint?.('after-dir-fsync')
       if (fault !== null) logger.info({ generation, after: fault.code }, 'state saved again')
       fault = null
       last = { generation, savedAt }

@@ -57,13 +57,13 @@ export async function writeNewFile(
   fs: StateFs,
   path: string,
   parts: readonly Uint8Array[],
-  onStep: (step: WriteStep) => void = () => {},
+  onStep?: (step: WriteStep) => void,
 ): Promise<void> {
   const file = await fs.open(path, CREATE_FLAGS, FILE_MODE)
   try {
     try {
-      onStep('opened')
-      await writeAll(file, parts, () => onStep('half'))
+      onStep?.('opened')
+      await writeAll(file, parts, onStep === undefined ? null : () => onStep('half'))
       await file.sync()
     } finally {
       await file.close()
@@ -72,19 +72,20 @@ export async function writeNewFile(
     await removeFile(fs, path).catch(() => {})
     throw error
   }
-  onStep('synced')
+  onStep?.('synced')
 }
 
-async function writeAll(file: StateFile, parts: readonly Uint8Array[], onHalf: () => void): Promise<void> {
+/** @param onHalf told when half of it is written; then a small file is written in two goes */
+async function writeAll(file: StateFile, parts: readonly Uint8Array[], onHalf: (() => void) | null): Promise<void> {
   const total = parts.reduce((sum, part) => sum + part.byteLength, 0)
-  const chunk = Math.max(1, Math.min(MAX_CHUNK_BYTES, total >> 1))
+  const chunk = onHalf === null ? MAX_CHUNK_BYTES : Math.max(1, Math.min(MAX_CHUNK_BYTES, total >> 1))
   let at = 0
-  for (const part of parts) {
+  for (const part of total <= MAX_CHUNK_BYTES ? [Buffer.concat(parts)] : parts) {
     for (let from = 0; from < part.byteLength; ) {
       const { bytesWritten } = await file.write(part, from, Math.min(chunk, part.byteLength - from), at)
       // A disk that takes nothing and says nothing would turn this into an endless loop.
       if (bytesWritten === 0) throw Object.assign(new Error('the disk takes no more bytes'), { code: 'EIO' })
-      if (at * 2 < total && (at + bytesWritten) * 2 >= total) onHalf()
+      if (at * 2 < total && (at + bytesWritten) * 2 >= total) onHalf?.()
       from += bytesWritten
       at += bytesWritten
     }
