@@ -1,11 +1,224 @@
-/** Who changed what. */
-import type { ReactElement } from 'react'
+/** Every change by day, newest first. */
+import { Clock, ListFilter, Search, Users } from 'lucide-react'
+import { type ReactElement, useEffect, useMemo, useState } from 'react'
+import { useLocation, useSearch } from 'wouter'
+import type { AuditRow as Row } from '../../../api/audit.ts'
+import { useServiceNames } from '../../data/names.ts'
+import { useRouteRows } from '../../data/queries.ts'
 import { Page, PageHead } from '../../shell/page.tsx'
+import { announceCount } from '../../ui/announce.ts'
+import { Button } from '../../ui/button.tsx'
+import { Icon } from '../../ui/icon.tsx'
+import { LazyMenu } from '../../ui/lazy-menu.tsx'
+import { Bar, Empty, ErrorCard, faultOf, Loading, NoMatch } from '../../ui/states.tsx'
+import { toast } from '../../ui/toast.tsx'
+import { useRowStanding } from '../../verdict/use-standing.ts'
+import { VerdictMark } from '../../verdict/verdict-mark.tsx'
+import { counted } from '../../words/count.ts'
+import { withMarks } from '../../words/safe-text.ts'
+import { findRows, makeIndex } from '../../words/search.ts'
+import { AuditRow } from './audit-row.tsx'
+import { auditCsv, auditSentence, byDay, newestOfEach } from './audit-words.ts'
+import { type AuditFilters, auditFiltersOf, DAYS, useAllAudit, useAudit, WHAT } from './use-audit.ts'
+import './audit.css'
 
 export function AuditPage(): ReactElement {
+  const [filters, change] = useFilters()
   return (
-    <Page title="Audit">
-      <PageHead title="Audit">Comes with the next step.</PageHead>
+    <Page title="Audit" action={<ExportAction filters={filters} />}>
+      <div className="stack g4">
+        <PageHead title="Audit">
+          Every change and who made it. Rows are written with the change itself and never altered.
+        </PageHead>
+        <Log filters={filters} change={change} />
+      </div>
     </Page>
+  )
+}
+
+type Change = (part: Partial<AuditFilters>) => void
+
+function useFilters(): readonly [AuditFilters, Change] {
+  const search = useSearch()
+  const [path, navigate] = useLocation()
+  const filters = useMemo(() => auditFiltersOf(new URLSearchParams(search)), [search])
+  const change: Change = part => {
+    const next = Object.entries({ ...filters, ...part }).filter(([, value]) => value !== '')
+    const params = new URLSearchParams(next).toString()
+    navigate(params === '' ? path : `${path}?${params}`, { replace: true })
+  }
+  return [filters, change]
+}
+
+function Log({ filters, change }: { readonly filters: AuditFilters; readonly change: Change }): ReactElement {
+  const audit = useAudit(filters)
+  const names = useServiceNames()
+  const rows = useMemo(() => (audit.data?.pages ?? []).flatMap(page => page.items), [audit.data])
+  const index = useMemo(() => makeIndex(rows, row => searched(row, names)), [rows, names])
+  const found = useMemo(() => findRows(index, filters.q), [index, filters.q])
+  const isFiltered = Object.values(filters).some(value => value !== '')
+  useEffect(() => {
+    if (filters.q !== '') announceCount(counted(found.length, 'change'))
+  }, [found.length, filters.q])
+  const clear = (): void => change({ q: '', what: '', days: '', who: '' })
+
+  if (audit.data === undefined)
+    return audit.error === null ? (
+      <Loading what="changes">
+        <Skeleton />
+      </Loading>
+    ) : (
+      <ErrorCard error={audit.error} what="The log" onRetry={() => void audit.refetch()} />
+    )
+  if (rows.length === 0 && !isFiltered)
+    return (
+      <Empty title="Nothing has been changed yet" command="fairlead expose 10.200.1.5:5432 --wait">
+        The first change will stand here, with who made it.
+      </Empty>
+    )
+  return (
+    <>
+      <Tools {...{ filters, change, rows }} />
+      {found.length === 0 ? (
+        <NoMatch
+          title={filters.q === '' ? 'No change is like that' : `No change matches “${filters.q}”`}
+          onClear={clear}
+        >
+          {audit.hasNextPage ? 'Only the newest changes were searched; older ones can be loaded without a search.' : ''}
+        </NoMatch>
+      ) : (
+        <Days rows={found} names={names} />
+      )}
+      {audit.hasNextPage && (
+        <div className="row audit-more">
+          <Button disabled={audit.isFetchingNextPage} onClick={() => void audit.fetchNextPage()}>
+            Load older changes
+          </Button>
+        </div>
+      )}
+    </>
+  )
+}
+
+function searched(row: Row, names: ReadonlyMap<string, string>): readonly (string | null)[] {
+  const { verb, name, rest } = auditSentence(row, names)
+  const { actor, action, resource, requestId } = row
+  return [actor.name, actor.id, verb, name, rest, action, resource.id, requestId]
+}
+
+function Days({
+  rows,
+  names,
+}: {
+  readonly rows: readonly Row[]
+  readonly names: ReadonlyMap<string, string>
+}): ReactElement {
+  const days = useMemo(() => byDay(rows, new Date()), [rows])
+  const newest = useMemo(() => newestOfEach(rows), [rows])
+  const { data: routes } = useRouteRows()
+  const standingOf = useRowStanding()
+  const byRoute = useMemo(() => new Map((routes ?? []).map(route => [route.id, route])), [routes])
+  return (
+    <div>
+      {days.map(({ day, rows: ofDay }) => (
+        <section key={day} aria-label={day}>
+          <h2 className="day">{day}</h2>
+          <ul className="au">
+            {ofDay.map(row => {
+              const route = newest.has(row.id) ? byRoute.get(row.resource.id) : undefined
+              const outcome =
+                route !== undefined ? (
+                  <VerdictMark standing={standingOf(route)} />
+                ) : row.removedRoutes.length > 0 ? (
+                  <span className="gone">gone</span>
+                ) : null
+              return <AuditRow key={row.id} row={row} names={names} outcome={outcome} />
+            })}
+          </ul>
+        </section>
+      ))}
+    </div>
+  )
+}
+
+type ToolsProps = { readonly filters: AuditFilters; readonly change: Change; readonly rows: readonly Row[] }
+
+function Tools({ filters, change, rows }: ToolsProps): ReactElement {
+  const actors = useMemo(
+    () => [...new Map(rows.map(({ actor }) => [actor.id, actor.name ?? actor.id] as const))].slice(0, MOST_ACTORS),
+    [rows],
+  )
+  const toggle = (field: 'what' | 'days' | 'who', value: string) => () =>
+    change({ [field]: filters[field] === value ? '' : value })
+  const entries = (field: 'what' | 'days' | 'who', options: readonly (readonly [string, string])[]) =>
+    options.map(([value, label]) => ({
+      id: value,
+      label: withMarks(label),
+      checked: filters[field] === value,
+      onSelect: toggle(field, value),
+    }))
+  return (
+    <div className="tools">
+      <div className="search">
+        <Icon of={Search} />
+        <input
+          type="search"
+          aria-label="Search the changes"
+          placeholder="Service, person, port, code"
+          value={filters.q}
+          onChange={event => change({ q: event.target.value })}
+        />
+        <kbd className="hide-sm" aria-hidden>
+          /
+        </kbd>
+      </div>
+      <LazyMenu label="Who" icon={Users} count={filters.who === '' ? 0 : 1} entries={entries('who', actors)} />
+      <LazyMenu label="What" icon={ListFilter} count={filters.what === '' ? 0 : 1} entries={entries('what', WHAT)} />
+      <LazyMenu label="When" icon={Clock} count={filters.days === '' ? 0 : 1} entries={entries('days', DAYS)} />
+    </div>
+  )
+}
+
+const MOST_ACTORS = 30
+
+function ExportAction({ filters }: { readonly filters: AuditFilters }): ReactElement {
+  const all = useAllAudit()
+  const [isBusy, setBusy] = useState(false)
+  const save = async (): Promise<void> => {
+    setBusy(true)
+    try {
+      const url = URL.createObjectURL(new Blob([auditCsv(await all(filters))], { type: 'text/csv' }))
+      const link = document.createElement('a')
+      link.href = url
+      link.download = `fairlead-audit-${new Date().toISOString().slice(0, 10)}.csv`
+      link.click()
+      URL.revokeObjectURL(url)
+    } catch (error) {
+      const { message, remedy } = faultOf(error)
+      toast({ text: `${message} ${remedy}`, tone: 'wrong' })
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Button disabled={isBusy} onClick={() => void save()}>
+      Export<span className="hide-sm"> CSV</span>
+    </Button>
+  )
+}
+
+function Skeleton(): ReactElement {
+  return (
+    <ul className="au">
+      {[18, 22, 15, 24, 19, 21].map((width, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike
+        <li key={at}>
+          <Bar width={4} />
+          <Bar width={1.5} />
+          <Bar width={6} />
+          <Bar width={width} />
+        </li>
+      ))}
+    </ul>
   )
 }

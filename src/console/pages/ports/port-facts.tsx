@@ -37,7 +37,7 @@ export function PortFacts(props: PortFactsProps): ReactElement {
           <VerdictMark standing={standing} pill />
         )}
       </div>
-      <div className="t2 stack">
+      <div className="t2 stack tight">
         <Sentences port={port} now={now} />
         {port.note !== null && (
           <p>
@@ -46,7 +46,7 @@ export function PortFacts(props: PortFactsProps): ReactElement {
         )}
         {!port.inPool && <p>The settings do not have this number any more; it goes when it is released.</p>}
       </div>
-      <div className="row wrap">
+      <div className="row wraps">
         {port.owner !== null && (
           <ButtonLink size="sm" href={href.service(port.owner.serviceId)}>
             Open service

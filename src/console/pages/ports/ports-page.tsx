@@ -83,7 +83,7 @@ function Pools({ pools, ports }: { readonly pools: readonly Pool[]; readonly por
 
   if (isNarrow)
     return (
-      <div className="stack lg">
+      <div className="stack">
         {pools.map(pool => (
           <PortList key={pool.protocol} pool={pool} ports={ports[pool.protocol]} {...{ standingOf, now, ...rights }} />
         ))}
