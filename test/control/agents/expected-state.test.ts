@@ -259,6 +259,35 @@ onEachDatabase('expected state', use => {
     expect(replies.map(({ json }) => json.serverId)).toEqual(replies.map((_, i) => all[i % 4]?.id))
   })
 
+  test('a state is of one moment, however much changes', async () => {
+    let next = 0
+    let over = false
+    const write = async () => {
+      while (!over && next < 2000) {
+        next += 1
+        await addRoute(`prt_${next}`, 10_000 + next)
+        // As between requests: the embedded database would leave no time for anything else.
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+    const writers = [write(), write(), write()]
+    const seen: { revision: number; routes: number }[] = []
+    try {
+      for (let etag = '"none"'; seen.length < 10; ) {
+        const reply = await hold(etag)
+        etag = etagOf(reply)
+        seen.push({ revision: reply.json.revision, routes: reply.json.traefik.tcpRoutes.length })
+      }
+    } finally {
+      over = true
+      await Promise.all(writers)
+    }
+    expect(seen).toEqual(seen.map(({ revision }) => ({ revision, routes: revision })))
+    const revisions = seen.map(({ revision }) => revision)
+    expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b))
+    expect(Number(await fetched())).toBeGreaterThanOrEqual(revisions.at(-1) ?? 0)
+  })
+
   test('a document is compressed for who takes that', async () => {
     for (let i = 0; i < 20; i++) await addRoute(`prt_${i}`, 10_000 + i)
     const plain = await node.get(PATH)
