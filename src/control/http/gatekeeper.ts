@@ -46,7 +46,7 @@ export function addGatekeeper(app: App, { deps, authenticateNode, limits, load }
     const { access, global, always, held, guessable } = request.routeOptions.config
     if (always !== true && held !== true) load.check()
     if (access === undefined || access === 'public') {
-      checkSameOrigin(request, deps.config.publicUrl, { sure: false })
+      if (access === 'public') checkSameOrigin(request, deps.config.publicUrl, { sure: false })
       if (guessable === true) await limits.beforeCredential(request, null)
       await limits.count(request, reply)
       return

@@ -5,6 +5,7 @@ import { registerAgents } from '../agents/rest.ts'
 import { registerAudit } from '../audit-rest.ts'
 import { registerConsole } from '../console-files.ts'
 import type { ControlDeps } from '../deps.ts'
+import { registerEvents } from '../events/rest.ts'
 import { registerNodes } from '../nodes/rest.ts'
 import { registerRoutes } from '../routes/rest.ts'
 import { registerServices } from '../services/rest.ts'
@@ -21,6 +22,7 @@ export const API_ROOMS: readonly Room[] = [
   registerAccess,
   registerAgents,
   registerAudit,
+  registerEvents,
   registerNodes,
   registerRoutes,
   registerPools,
