@@ -1,4 +1,5 @@
-/** `fairlead up`: the agent and Traefik on this machine, to try it or to run a single node. */
+/** `fairlead up`: control plane, agent and Traefik on this machine, to try it or to run a single node. */
+import { hostname } from 'node:os'
 import { createStateDirectory, type StateDirectory, StateDirectoryError } from '../agent/store/state-directory.ts'
 import { type PortSet, parsePortSet } from '../core/port-set.ts'
 import { SYSTEM_CLOCK } from '../lib/clock.ts'
@@ -9,12 +10,21 @@ import { CliError, type ExitCode, type Io, painter } from './io.ts'
 import { endLeftOvers, readChildren } from './up/children.ts'
 import { commandNames } from './up/command-names.ts'
 import { type DemoBackends, startDemoBackends } from './up/demo-backends.ts'
-import { type DemoRoute, planDemo } from './up/demo-routes.ts'
+import { type DemoService, planDemo, sharedNumber } from './up/demo-routes.ts'
 import { findProgram } from './up/find-program.ts'
 import { type Place, placeOf, stateDirectory } from './up/place.ts'
 import { choosePorts, NoPortError, type Pools, type Ports } from './up/ports.ts'
 import { createSession, type Session, STOP_DEADLINE_MS } from './up/session.ts'
-import { agentSettings, newToken, prepareRoutes, removeDemoRoutes, writeRoutes, writeSecret } from './up/write-files.ts'
+import {
+  agentSettings,
+  controlSettings,
+  newToken,
+  nodeName,
+  prepareRoutes,
+  removeDemoRoutes,
+  sharedPorts,
+  writeSecret,
+} from './up/write-files.ts'
 
 const LEFT_OVER_GRACE_MS = 5_000
 const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'all_proxy', 'HTTPS_PROXY', 'ALL_PROXY']
@@ -48,10 +58,9 @@ type Options = { readonly demo: boolean; readonly state: string | null; readonly
 type Prepared = { readonly session: Session; readonly close: () => Promise<void> }
 
 async function prepareDemo(
-  place: Place,
   ports: Ports,
   io: Io,
-): Promise<{ routes: readonly DemoRoute[]; backends: DemoBackends }> {
+): Promise<{ services: readonly DemoService[]; backends: DemoBackends }> {
   const backends = await startDemoBackends()
   const names = await commandNames(io.env.PATH ?? '')
   const plan = planDemo(ports, backends.ports, {
@@ -64,8 +73,7 @@ async function prepareDemo(
       `the demo needs two free TCP ports and a UDP port, and there are left TCP ${ports.tcp.text} and UDP ${ports.udp.text}; stop what has the others, or name other pools: FAIRLEAD_PORTS_TCP=12000-12009 FAIRLEAD_PORTS_UDP=12000-12009`,
     ])
   }
-  await writeRoutes(place.demoRoutes, plan.file)
-  return { routes: plan.routes, backends }
+  return { services: plan, backends }
 }
 
 async function prepare(place: Place, options: Options, io: Io, startedAtMs: number): Promise<Prepared> {
@@ -84,16 +92,20 @@ async function prepare(place: Place, options: Options, io: Io, startedAtMs: numb
   for (const note of notes) say(`Ports    ${paint('yellow', note)}`)
   const token = newToken()
   await writeSecret(place.tokenFile, `${token}\n`)
-  await writeSecret(place.agentFile, agentSettings(place, ports))
+  const node = nodeName(hostname())
+  await writeSecret(place.agentFile, agentSettings(place, ports, node))
+  const shared = await sharedPorts(place, sharedNumber(ports))
+  await writeSecret(place.controlFile, controlSettings(place, ports, wanted, shared))
   const editable = await prepareRoutes(place, ports)
-  let demo: readonly DemoRoute[] = []
+  let demo: readonly DemoService[] | null = null
   let close = async (): Promise<void> => {}
   if (options.demo) {
-    const { routes, backends } = await prepareDemo(place, ports, io)
-    demo = routes
+    const { services, backends } = await prepareDemo(ports, io)
+    demo = services
     close = backends.close
-  } else if (await removeDemoRoutes(place)) say(`Routes   those of the last demo are taken away: its backends are gone`)
-  return { session: createSession({ io, place, ports, program, token, editable, demo, startedAtMs }), close }
+  }
+  if (await removeDemoRoutes(place)) say(`Routes   those of a demo of an older version are taken away`)
+  return { session: createSession({ io, place, ports, program, token, editable, node, demo, startedAtMs }), close }
 }
 
 /** What failed machinery says of itself, with the way out. */
@@ -150,11 +162,12 @@ export const upCommand = defineCommand({
   name: 'up',
   usage: '[options]',
   about: [
-    'Runs the agent and Traefik on this machine, with local files as the source of routes: the way\nto try Fairlead, and a fair single node. Either of the two is started again when it ends.\nSays what runs where, what became of each route, and goes on saying it until Ctrl-C.',
+    'Runs the control plane with its console, the agent and Traefik on this machine: the way to try\nFairlead, and a fair single node. Each of the three is started again when it ends, and none ends\nwith another. Says what runs where, what became of each route, and goes on saying it until Ctrl-C.',
+    'Routes come from the control plane (its console, fairlead expose) and from local files, which\nhave the last word. Commands find the control plane by your cli.yaml, which is written unless\nthere is one of your own.',
     'Works as any user and on a busy machine. HTTP and HTTPS are on 80 and 443, or on 8000 and 8443\nwhere those cannot be had; ports of the pools that are taken are left out. The pools are TCP\n10000-10099 and UDP 11000-11099, or what FAIRLEAD_PORTS_TCP and FAIRLEAD_PORTS_UDP say.',
   ],
   options: {
-    demo: { value: null, help: 'with backends and routes to try, and the commands for it' },
+    demo: { value: null, help: 'with backends and services to try, and the commands for it' },
     state: {
       value: 'DIR',
       help: 'where its files are (default: $XDG_STATE_HOME/fairlead-up, for root\n/var/lib/fairlead-up)',

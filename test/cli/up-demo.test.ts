@@ -4,19 +4,25 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parseAgentConfig } from '../../src/agent/config.ts'
+import { PortInput } from '../../src/api/port.ts'
 import { startDemoBackends } from '../../src/cli/up/demo-backends.ts'
 import { answerDns } from '../../src/cli/up/demo-dns.ts'
-import { planDemo } from '../../src/cli/up/demo-routes.ts'
+import { planDemo, sharedNumber } from '../../src/cli/up/demo-routes.ts'
 import { placeOf, stateDirectory } from '../../src/cli/up/place.ts'
+import { DEMO_NAMES } from '../../src/cli/up/plane.ts'
 import { type ReportInput, report } from '../../src/cli/up/report.ts'
 import { changesOf, isSettled, type UpRoute, type UpStatus } from '../../src/cli/up/status.ts'
 import {
   agentSettings,
+  controlSettings,
   exampleRoutes,
+  nodeName,
   prepareRoutes,
   removeDemoRoutes,
+  sharedPorts,
   writeRoutes,
 } from '../../src/cli/up/write-files.ts'
+import { parseControlConfig } from '../../src/control/config.ts'
 import { makePortSet, parsePortSet } from '../../src/core/port-set.ts'
 import { atEnd } from '../support/at-end.ts'
 import { runCli } from '../support/cli.ts'
@@ -27,7 +33,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 const run = promisify(execFile)
 
 const PORTS = {
-  ...{ web: 8000, websecure: 8443, api: 8080, provider: 7480, admin: 7481 },
+  ...{ web: 8000, websecure: 8443, api: 8080, provider: 7480, admin: 7481, control: 7400 },
   ...{ tcp: makePortSet([10_000, 10_001, 10_002]), udp: makePortSet([11_000]) },
 }
 const BACKENDS = { lines: 40_001, web: 40_002, udp: 40_003, tls: [40_004, 40_005] }
@@ -37,35 +43,44 @@ async function checked(text: string, ports = PORTS): Promise<{ code: number; acc
   const folder = await tempFolder()
   const place = placeOf(folder)
   await writeRoutes(join(folder, 'routes.yaml'), text)
-  await writeFile(place.agentFile, agentSettings(place, ports))
+  await writeFile(place.agentFile, agentSettings(place, ports, 'node-1'))
   const { code, out } = await runCli(['check', '--json', '--config', place.agentFile, join(folder, 'routes.yaml')])
   const answer: { accepted: { key: string }[] } = JSON.parse(out)
   return { code, accepted: answer.accepted.map(({ key }) => key) }
 }
 
-describe('the routes of the demo', () => {
+describe('the services of the demo', () => {
   const plan = planDemo(PORTS, BACKENDS, ALL_TOOLS)
   if (plan === null) throw new Error('no plan')
 
-  test('the node that up runs accepts every one of them', async () => {
-    const { code, accepted } = await checked(plan.file)
-    expect({ code, accepted: accepted.sort() }).toEqual({ code: 0, accepted: plan.routes.map(({ key }) => key).sort() })
+  test('the control plane takes every port of them', () => {
+    expect(plan.map(({ name, port }) => [name, PortInput.safeParse(port).success])).toEqual([
+      ['demo-lines', true],
+      ['demo-a', true],
+      ['demo-b', true],
+      ['demo-udp', true],
+      ['demo-app', true],
+    ])
+  })
+
+  test('those that are taken away are those that it has', () => {
+    expect(DEMO_NAMES).toEqual(plan.map(({ name }) => name))
   })
 
   test('each has a command for every program that is there', () => {
-    expect(plan.routes.map(({ key, commands }) => [key, commands.length])).toEqual([
-      ['tcp/demo-lines', 2],
-      ['tcp/demo-a', 2],
-      ['tcp/demo-b', 2],
-      ['udp/demo-udp', 2],
-      ['http/demo-app', 1],
+    expect(plan.map(({ name, commands }) => [name, commands.length])).toEqual([
+      ['demo-lines', 2],
+      ['demo-a', 2],
+      ['demo-b', 2],
+      ['demo-udp', 2],
+      ['demo-app', 1],
     ])
   })
 
   test('only programs that are there are suggested', () => {
     const commands = (...names: string[]) =>
-      planDemo(PORTS, BACKENDS, { has: name => names.includes(name), proxied: false })?.routes.map(route =>
-        route.commands.map(command => command.split(' ')[0]).join(' '),
+      planDemo(PORTS, BACKENDS, { has: name => names.includes(name), proxied: false })?.map(service =>
+        service.commands.map(command => command.split(' ')[0]).join(' '),
       )
     expect(commands()).toEqual(['', '', '', '', ''])
     expect(commands('bash', 'curl')).toEqual(['curl bash', 'curl', 'curl', 'bash', 'curl'])
@@ -74,7 +89,7 @@ describe('the routes of the demo', () => {
 
   test('curl is told to pass by a proxy that is set', () => {
     const proxied = planDemo(PORTS, BACKENDS, { has: name => name === 'curl', proxied: true })
-    expect(proxied?.routes.at(-1)?.commands).toEqual([
+    expect(proxied?.at(-1)?.commands).toEqual([
       "curl -s --noproxy '*' --resolve app.demo.localhost:8000:127.0.0.1 http://app.demo.localhost:8000/",
     ])
   })
@@ -152,16 +167,72 @@ describe('the files', () => {
 
   test('the settings are those of an agent, loopback allowed', () => {
     const place = placeOf('/state of "up": #1')
-    const parsed = parseAgentConfig({ text: agentSettings(place, PORTS), fileName: 'agent.yaml', env: {} })
+    const parsed = parseAgentConfig({ text: agentSettings(place, PORTS, 'node-1'), fileName: 'agent.yaml', env: {} })
     if (!parsed.ok) throw new Error(parsed.faults.join('\n'))
     const { config } = parsed
-    expect({ ...config.ports, state: config.state, files: config.sources.files }).toEqual({
+    expect({ ...config.ports, node: config.node, state: config.state, files: config.sources.files }).toEqual({
       tcp: expect.objectContaining({ text: '10000-10002' }),
       udp: expect.objectContaining({ text: '11000' }),
+      node: 'node-1',
       state: { directory: place.agentState },
       files: { directory: place.routes },
     })
+    expect(config.sources.controlPlane).toMatchObject({
+      urls: ['http://127.0.0.1:7400'],
+      identityFile: place.identityFile,
+    })
     expect(config.policy.allowUpstreams).toHaveLength(2)
+  })
+
+  test('the settings are those of a control plane, loopback allowed', () => {
+    const place = placeOf('/state of "up": #1')
+    const wanted = { tcp: makePortSet([10_000, 10_001, 10_009]), udp: makePortSet([11_000, 11_001]) }
+    const text = controlSettings(place, PORTS, wanted, makePortSet([10_001]))
+    const parsed = parseControlConfig({ text, fileName: 'control.yaml', env: {} })
+    if (!parsed.ok) throw new Error(parsed.faults.join('\n'))
+    const { config } = parsed
+    expect({
+      listen: config.listen,
+      state: config.state,
+      publicHost: config.publicHost,
+      database: config.database,
+      ports: [config.ports.tcp.text, config.ports.udp.text, config.ports.shared.text],
+    }).toEqual({
+      listen: { host: '127.0.0.1', port: 7400 },
+      state: { directory: place.controlState },
+      publicHost: '127.0.0.1',
+      database: { url: null },
+      // What another program has taken at the moment stays in the pool: a route may be on it.
+      ports: ['10000-10001,10009', '11000-11001', '10001'],
+    })
+    expect(config.policy.allowUpstreams).toHaveLength(2)
+  })
+
+  test('a number for host names is kept when another is chosen', async () => {
+    const place = placeOf(await tempFolder())
+    expect((await sharedPorts(place, 10_001)).text).toBe('10001')
+    await writeFile(place.controlFile, controlSettings(place, PORTS, PORTS, await sharedPorts(place, 10_001)))
+    expect((await sharedPorts(place, 10_002)).text).toBe('10001-10002')
+    expect((await sharedPorts(place, undefined)).text).toBe('10001')
+  })
+
+  test('the number for host names is the second that HTTP has not', () => {
+    const numbers = (...ports: number[]) => sharedNumber({ ...PORTS, tcp: makePortSet(ports) })
+    expect([numbers(10_000, 10_001), numbers(8000, 8443, 9000, 9001), numbers(10_000)]).toEqual([
+      10_001,
+      9001,
+      undefined,
+    ])
+  })
+
+  test.each([
+    ['proxy-1', 'proxy-1'],
+    ['a.example.com', 'a.example.com'],
+    ['büro', 'local'],
+    ['-x', 'local'],
+    ['', 'local'],
+  ])('a machine %j is node %s', (hostName, name) => {
+    expect(nodeName(hostName)).toBe(name)
   })
 
   test('the example is a state without routes', async () => {
@@ -283,6 +354,7 @@ describe('the report', () => {
   const input: ReportInput = {
     ...{ place: placeOf('/state'), editable: '/state/routes.d/routes.yaml', ports: PORTS, pools: PORTS },
     ...{ traefikVersion: '3.7.15', status: statusOf([]), demo: [], sinceStartMs: 1_234, asking: [] },
+    ...{ plane: { kind: 'silent' }, withDemo: false, program: 'fairlead', nameOf: key => key },
   }
   const headline = (change: Partial<ReportInput>) => report({ ...input, ...change }, plain).split('\n')[1]
 
@@ -304,23 +376,49 @@ describe('the report', () => {
     ])
   })
 
+  const demo = (planDemo(PORTS, BACKENDS, ALL_TOOLS) ?? []).map(({ name, port, title, commands }) => ({
+    key: `${port.protocol}/prt_${name}`,
+    ...{ name, title, commands },
+  }))
+  const nameOf = (key: string) => key.replace('/prt_', '/')
+
   test('a demo route that is not live shows why, not what to type', () => {
-    const plan = planDemo(PORTS, BACKENDS, ALL_TOOLS)
     const status = statusOf([
       route({
-        id: 'demo-lines',
+        id: 'prt_demo-lines',
         verdict: 'conflicted',
         message: 'route pg has port 10000.',
         remedy: 'Choose another.',
       }),
-      route({ id: 'demo-app', protocol: 'http' }),
+      route({ id: 'prt_demo-app', protocol: 'http' }),
     ])
-    const text = report({ ...input, status, demo: plan?.routes ?? [] }, plain)
+    const text = report({ ...input, status, demo, withDemo: true, nameOf }, plain)
     expect(text).toContain('    tcp/demo-lines: conflicted: route pg has port 10000. Choose another.\n')
-    expect(text).toContain('    tcp/demo-a: nothing is known of it yet\n')
+    expect(text).toContain('    demo-a: nothing is known of it yet\n')
     expect(text).toContain(
       '      curl -s --resolve app.demo.localhost:8000:127.0.0.1 http://app.demo.localhost:8000/\n',
     )
     expect(text).not.toContain('/dev/tcp/')
+  })
+
+  test('a control plane that is silent is said, and that it has no demo', () => {
+    const text = report({ ...input, withDemo: true }, plain)
+    expect(text).toContain(
+      'What to open\n  The control plane at http://127.0.0.1:7400 does not answer; see /state/control.log\n',
+    )
+    expect(text).toContain('What to type\n  (the control plane has not taken the demo)\n')
+    expect(text).not.toContain('expose')
+  })
+
+  test('the link is there, and the command for a route', () => {
+    const link = 'http://127.0.0.1:7400/sign-in#fll_x'
+    const variables = { url: 'http://127.0.0.1:7400', tokenFile: "/it's/token" }
+    const lines = (plane: ReportInput['plane']) => report({ ...input, plane }, plain)
+    const own = lines({ kind: 'there', link, variables: null })
+    expect(own).toContain(`What to open\n  ${link}\n`)
+    expect(own).toContain('another terminal:\n    fairlead expose 127.0.0.1:5432 --wait\n')
+    expect(lines({ kind: 'there', link, variables })).toContain(
+      `terminal:\n    export FAIRLEAD_URL=http://127.0.0.1:7400 FAIRLEAD_TOKEN="$(cat '/it'\\''s/token')"\n    fairlead expose`,
+    )
   })
 })

@@ -36,7 +36,7 @@ const flat = ({ ports, notes }: Awaited<ReturnType<typeof choosePorts>>) => ({
 })
 
 const USUAL = {
-  ...{ web: 80, websecure: 443, api: 8080, provider: 7480, admin: 7481 },
+  ...{ web: 80, websecure: 443, api: 8080, provider: 7480, admin: 7481, control: 7400 },
   ...{ tcp: '10000-10002', udp: '11000-11001', notes: [] },
 }
 

@@ -1,19 +1,19 @@
-/** The routes of `--demo`, and for each of them what to type. Pure. */
-import type { RouteKey } from '../../core/problem.ts'
+/** The services of `--demo`, and for each of them what to type. Pure. */
+import type { PortInput, PresetId } from '../../api/port.ts'
 import { type DemoPorts, TLS_HOSTS, WEB_HOST } from './demo-backends.ts'
 import type { Ports } from './ports.ts'
 
-export type DemoRoute = {
-  readonly key: RouteKey
+/** The project that the demo has for itself. */
+export const DEMO_PROJECT = 'demo'
+
+export type DemoService = {
+  readonly name: string
+  readonly preset: PresetId | null
+  /** With `port`, where its backend listens this time. */
+  readonly port: PortInput
   /** What it shows, for a heading. */
   readonly title: string
   readonly commands: readonly string[]
-}
-
-export type DemoPlan = {
-  /** Content of the routes file. */
-  readonly file: string
-  readonly routes: readonly DemoRoute[]
 }
 
 export type Tools = {
@@ -25,44 +25,22 @@ export type Tools = {
 
 type Chosen = { readonly lines: number; readonly tls: number; readonly udp: number }
 
-const fileText = (backends: DemoPorts, { lines, tls, udp }: Chosen): string => `# Made by \`fairlead up --demo\`.
-# It is written again at each start, since the backends of the demo get new ports: put your own routes into another file of this folder.
-
-routes:
-  - id: demo-app
-    domain: ${WEB_HOST}
-    upstreams: [{ url: "http://127.0.0.1:${backends.web}" }]
-    redirectToHttps: false
-
-tcpRoutes:
-  # One port, one upstream.
-  - id: demo-lines
-    upstreams: ["127.0.0.1:${backends.lines}"]
-    externalPort: ${lines}
-  # Two that share a port: which one is meant is in the first bytes of TLS. They keep their own certificates.
-${TLS_HOSTS.map(
-  (host, i) => `  - id: demo-${host.slice(0, 1)}
-    upstreams: ["127.0.0.1:${backends.tls[i] ?? 0}"]
-    externalPort: ${tls}
-    tlsPassthrough: true
-    sniHostname: ${host}`,
-).join('\n')}
-
-udpRoutes:
-  - id: demo-udp
-    upstreams: ["127.0.0.1:${backends.udp}"]
-    externalPort: ${udp}
-`
-
 /** Each must work as it stands: with programs that are there, whatever the resolver says of these names. */
-function commandsOf(ports: Ports, { lines, tls, udp }: Chosen, { has, proxied }: Tools): Omit<DemoPlan, 'file'> {
+function servicesOf(
+  ports: Ports,
+  backends: DemoPorts,
+  { lines, tls, udp }: Chosen,
+  { has, proxied }: Tools,
+): readonly DemoService[] {
   const when = (name: string, command: string): readonly string[] => (has(name) ? [command] : [])
   const curl = (options: string, url: string, host: string, port: number): readonly string[] =>
     when('curl', `curl -s${options} ${proxied ? "--noproxy '*' " : ''}--resolve ${host}:${port}:127.0.0.1 ${url}`)
   const talk = has('nc') ? [`nc 127.0.0.1 ${lines}`] : when('curl', `curl -sN telnet://127.0.0.1:${lines}`)
-  const routes: DemoRoute[] = [
+  return [
     {
-      key: 'tcp/demo-lines',
+      name: 'demo-lines',
+      preset: null,
+      port: { protocol: 'tcp', port: backends.lines, externalPort: lines },
       title: `TCP port ${lines}: a server that speaks first, then gives lines back (quit ends it)`,
       commands: [
         ...talk,
@@ -70,8 +48,10 @@ function commandsOf(ports: Ports, { lines, tls, udp }: Chosen, { has, proxied }:
       ],
     },
     ...TLS_HOSTS.map(
-      (host): DemoRoute => ({
-        key: `tcp/demo-${host.slice(0, 1)}`,
+      (host, i): DemoService => ({
+        name: `demo-${host.slice(0, 1)}`,
+        preset: null,
+        port: { protocol: 'tcp', port: backends.tls[i] ?? 0, shared: tls, sniHostname: host },
         title: `TCP port ${tls}, ${host}: TLS passed through, found by its server name`,
         commands: [
           ...(has('openssl')
@@ -84,7 +64,9 @@ function commandsOf(ports: Ports, { lines, tls, udp }: Chosen, { has, proxied }:
       }),
     ),
     {
-      key: 'udp/demo-udp',
+      name: 'demo-udp',
+      preset: null,
+      port: { protocol: 'udp', port: backends.udp, externalPort: udp },
       title: `UDP port ${udp}: answers datagrams, and DNS`,
       commands: [
         ...when('bash', `bash -c 'exec 3<>/dev/udp/127.0.0.1/${udp}; echo hello >&3; timeout 2 head -n 1 <&3'`),
@@ -92,20 +74,26 @@ function commandsOf(ports: Ports, { lines, tls, udp }: Chosen, { has, proxied }:
       ],
     },
     {
-      key: 'http/demo-app',
+      name: 'demo-app',
+      preset: null,
+      port: { protocol: 'http', port: backends.web, domain: WEB_HOST, redirectToHttps: false },
       title: `HTTP port ${ports.web}: ${WEB_HOST}, in a browser http://${WEB_HOST}${ports.web === 80 ? '' : `:${ports.web}`}/`,
       commands: curl('', `http://${WEB_HOST}:${ports.web}/`, WEB_HOST, ports.web),
     },
   ]
-  return { routes }
+}
+
+/** The number for host names: the second that is free, since a demo's first route takes the first. */
+export function sharedNumber({ tcp, web, websecure }: Pick<Ports, 'tcp' | 'web' | 'websecure'>): number | undefined {
+  // One that HTTP has, too, takes no route without a host name.
+  return tcp.list().filter(port => port !== web && port !== websecure)[1]
 }
 
 /** Null when the pools have not enough free ports: two of TCP, one of UDP. */
-export function planDemo(ports: Ports, backends: DemoPorts, tools: Tools): DemoPlan | null {
-  // One that HTTP has, too, takes no route without a host name.
-  const [lines, tls] = ports.tcp.list().filter(port => port !== ports.web && port !== ports.websecure)
+export function planDemo(ports: Ports, backends: DemoPorts, tools: Tools): readonly DemoService[] | null {
+  const [lines] = ports.tcp.list().filter(port => port !== ports.web && port !== ports.websecure)
+  const tls = sharedNumber(ports)
   const [udp] = ports.udp.list()
   if (lines === undefined || tls === undefined || udp === undefined) return null
-  const chosen = { lines, tls, udp }
-  return { file: fileText(backends, chosen), ...commandsOf(ports, chosen, tools) }
+  return servicesOf(ports, backends, { lines, tls, udp }, tools)
 }

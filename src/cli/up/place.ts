@@ -7,7 +7,7 @@ export type Place = {
   /** Absolute. Its lock means: one `up` at a time. */
   readonly directory: string
   readonly routes: string
-  /** Written anew at each start: the backends of the demo get new ports. */
+  /** Of an older version: the demo goes through the control plane now. */
   readonly demoRoutes: string
   /** Made once, then the user's. */
   readonly ownRoutes: string
@@ -15,7 +15,12 @@ export type Place = {
   readonly agentFile: string
   readonly tokenFile: string
   readonly agentState: string
+  /** Of the agent, by the control plane beside it. */
+  readonly identityFile: string
   readonly agentLog: string
+  readonly controlFile: string
+  readonly controlState: string
+  readonly controlLog: string
   readonly traefikLog: string
   /** Which processes were started from here. */
   readonly children: string
@@ -44,6 +49,10 @@ export function placeOf(directory: string): Place {
     agentFile: join(directory, 'agent.yaml'),
     tokenFile: join(directory, 'provider-token'),
     agentState: join(directory, 'agent'),
+    identityFile: join(directory, 'agent', 'identity.json'),
+    controlFile: join(directory, 'control.yaml'),
+    controlState: join(directory, 'control'),
+    controlLog: join(directory, 'control.log'),
     agentLog: join(directory, 'agent.log'),
     traefikLog: join(directory, 'traefik.log'),
     children: join(directory, 'children.json'),

@@ -63,10 +63,12 @@ export async function bindPort({ protocol, host, port }: Binding): Promise<Bound
 export type Ports = {
   readonly web: number
   readonly websecure: number
-  /** Of Traefik: API, metrics and ping. On loopback, like the two of the agent. */
+  /** Of Traefik: API, metrics and ping. On loopback, like the two of the agent and the one of the control plane. */
   readonly api: number
   readonly provider: number
   readonly admin: number
+  /** Of the control plane and its console. On loopback, too. */
+  readonly control: number
   readonly tcp: PortSet
   readonly udp: PortSet
 }
@@ -88,6 +90,7 @@ const FIXED = {
   api: { host: LOOPBACK, wanted: [8080, ANY] },
   provider: { host: LOOPBACK, wanted: [7480, ANY] },
   admin: { host: LOOPBACK, wanted: [7481, ANY] },
+  control: { host: LOOPBACK, wanted: [7400, ANY] },
 } as const
 
 const NAMES: Readonly<Record<keyof typeof FIXED, string>> = {
@@ -96,6 +99,7 @@ const NAMES: Readonly<Record<keyof typeof FIXED, string>> = {
   api: "Traefik's API",
   provider: 'the provider endpoint',
   admin: 'the admin endpoint',
+  control: 'the control plane',
 }
 
 const reason = (code: string): string =>
@@ -173,8 +177,9 @@ export async function choosePorts(pools: Pools, bind: Bind = bindPort): Promise<
     const api = await choose('api')
     const provider = await choose('provider')
     const admin = await choose('admin')
+    const control = await choose('control')
     const free = await freePools(pools, [web, websecure], bind)
-    return { ports: { web, websecure, api, provider, admin, ...free.pools }, notes: [...notes, ...free.notes] }
+    return { ports: { web, websecure, api, provider, admin, control, ...free.pools }, notes: [...notes, ...free.notes] }
   } finally {
     await Promise.all(held.map(release => release()))
   }

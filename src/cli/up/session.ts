@@ -1,23 +1,32 @@
 /**
- * What runs between the start and the end of `fairlead up`: the agent first, then Traefik, each started again when it ends, and somebody
- * who watches what becomes of the routes.
+ * What runs between the start and the end of `fairlead up`: the control plane, then the agent, then Traefik, each started again when it
+ * ends, and somebody who watches what becomes of the routes. None needs another one to go on.
  */
 import { existsSync } from 'node:fs'
+import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
+import { adminTokenFile } from '../../control/admin-token.ts'
 import { SYSTEM_CLOCK } from '../../lib/clock.ts'
+import { cliFilePath, writeCliFile } from '../client/cli-file.ts'
 import { type Io, painter } from '../io.ts'
+import { shellWord } from '../shell-word.ts'
 import { openChildBook } from './children.ts'
-import type { DemoRoute } from './demo-routes.ts'
+import type { DemoService } from './demo-routes.ts'
 import type { Program } from './find-program.ts'
 import { type LogFile, openLogFile } from './log-file.ts'
+import { createNames } from './names.ts'
 import type { Place } from './place.ts'
+import { askForLink, type DemoRoute, ensureNode, openPlane, putDemo, removeDemo } from './plane.ts'
 import { freePools, type Pools, type Ports } from './ports.ts'
-import { report, summary } from './report.ts'
+import { type PlaneReport, report, summary } from './report.ts'
 import { changesOf, fetchStatus, isSettled, keyOf, type Said, type UpStatus } from './status.ts'
 import { type ChildSpec, type Supervised, supervise } from './supervise.ts'
 import { traefikSettings, writeSecret } from './write-files.ts'
 
 const AGENT_START_MS = 15_000
+/** The first start makes a database. After this the agent is started all the same: it takes its identity when that is there. */
+const CONTROL_START_MS = 30_000
+const CONTROL_GRACE_MS = 15_000
 const LIVE_DEADLINE_MS = 60_000
 /** Verdicts that are none of "live" and have stood for so long will not change by waiting. */
 const FINAL_AFTER_MS = 5_000
@@ -25,7 +34,7 @@ const POLL_MS = 250
 const AGENT_GRACE_MS = 10_000
 // Traefik gives open HTTP connections ten seconds.
 const TRAEFIK_GRACE_MS = 12_000
-export const STOP_DEADLINE_MS = AGENT_GRACE_MS + TRAEFIK_GRACE_MS + 3_000
+export const STOP_DEADLINE_MS = CONTROL_GRACE_MS + AGENT_GRACE_MS + TRAEFIK_GRACE_MS + 3_000
 /** A state with thousands of routes must not flood a terminal. */
 const MAX_LINES = 20
 
@@ -36,7 +45,10 @@ export type SessionOptions = {
   readonly program: Program
   readonly token: string
   readonly editable: string
-  readonly demo: readonly DemoRoute[]
+  /** What this machine is called in the control plane. */
+  readonly node: string
+  /** Null without `--demo`. */
+  readonly demo: readonly DemoService[] | null
   /** By the clock that never jumps. */
   readonly startedAtMs: number
 }
@@ -50,11 +62,24 @@ export type Session = {
 
 type Environment = Readonly<Record<string, string>>
 
-/** Settings of another agent, and systemd's socket of this process, are none of the child's. */
-const agentEnvironment = ({ env }: Io): Environment =>
+const isReady = (port: number): Promise<boolean> =>
+  new Promise(resolve => {
+    const sent = request({ host: '127.0.0.1', port, path: '/readyz', agent: false }, response => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    sent.setTimeout(2_000, () => sent.destroy(new Error('no answer in time')))
+    sent.on('error', () => resolve(false))
+    sent.end()
+  })
+
+/** Settings of others, a database that somebody has for something else, and systemd's socket of this process, are none of the child's. */
+const ourEnvironment = ({ env }: Io): Environment =>
   Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) =>
-      value === undefined || /^(?:FAIRLEAD_|NOTIFY_|WATCHDOG_|NODE_CHANNEL_)/.test(name) ? [] : [[name, value]],
+      value === undefined || /^(?:FAIRLEAD_|NOTIFY_|WATCHDOG_|NODE_CHANNEL_|DATABASE_URL$)/.test(name)
+        ? []
+        : [[name, value]],
     ),
   )
 
@@ -73,9 +98,6 @@ const MAIN = fileURLToPath(new URL(`../main${import.meta.url.endsWith('.ts') ? '
 /** What a shell calls this program by, from the checkout and from the package. */
 const SCRIPT = fileURLToPath(new URL('../../../scripts/fairlead', import.meta.url))
 
-const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
-
 /** The settings once, for all of them: without them `check` and `doctor` would judge by those of another agent. */
 const askingCommands = (place: Place, route: string | null): readonly string[] => [
   `export FAIRLEAD_CONFIG=${shellWord(place.agentFile)}`,
@@ -90,7 +112,7 @@ const seconds = (ms: number): string => `${ms / 1000} s`
 const indented = (text: string): string => text.replaceAll('\n', '\n    ')
 
 export function createSession(options: SessionOptions): Session {
-  const { io, place, ports, program, token, editable, demo, startedAtMs } = options
+  const { io, place, ports, program, token, editable, node, demo: wanted, startedAtMs } = options
   const clock = SYSTEM_CLOCK
   const paint = painter(io.colour.out)
   const say = (text: string): void => io.out(`${text}\n`)
@@ -99,8 +121,20 @@ export function createSession(options: SessionOptions): Session {
   /** What Traefik has open, or would have if it ran. */
   let pools: Pools = { tcp: ports.tcp, udp: ports.udp }
   const children: Supervised[] = []
+  const names = createNames(place, ports)
+  /** What the control plane has of the demo; empty without one, and until it is there. */
+  let demo: readonly DemoRoute[] = []
+  let plane: PlaneReport = { kind: 'silent' }
+  let reported = false
 
-  function child(name: string, spec: Omit<ChildSpec, 'cwd' | 'logFd'>, log: LogFile, prepare?: () => Promise<void>) {
+  type ChildHooks = { readonly prepare?: () => Promise<void>; readonly onEnd?: () => void }
+
+  function child(
+    name: string,
+    spec: Omit<ChildSpec, 'cwd' | 'logFd'>,
+    log: LogFile,
+    { prepare, onEnd = () => {} }: ChildHooks = {},
+  ) {
     const supervised = supervise({
       spec: { ...spec, cwd: place.directory, logFd: log.fd },
       clock,
@@ -110,6 +144,7 @@ export function createSession(options: SessionOptions): Session {
       },
       onStart: pid => book.started(name, pid, spec.args.at(-1) ?? ''),
       onEnd(how, nextInMs) {
+        onEnd()
         const words = log.lastWords()
         warn(`${name} ${how}${words === null ? '' : `: ${words}`}; it is started again in ${seconds(nextInMs)}`)
       },
@@ -130,6 +165,42 @@ export function createSession(options: SessionOptions): Session {
 
   const pause = (ms: number, stop: AbortSignal): Promise<void> => clock.sleep(ms, stop).catch(() => {})
 
+  /** Enrols the node, puts the demo in or takes it out, and gets a link: all that goes through the control plane. */
+  async function preparePlane(): Promise<void> {
+    const client = await openPlane(place, ports)
+    try {
+      if ((await ensureNode(client, place, node)) === 'enrolled') say(`Node     ${node} is enrolled`)
+      if (wanted !== null) demo = await putDemo(client, wanted)
+      else if (await removeDemo(client)) say('Routes   those of the last demo are taken away: its backends are gone')
+      const link = await askForLink(client)
+      const file = cliFilePath(io.env)
+      const tokenFile = adminTokenFile(place.controlState)
+      const own = await writeCliFile(file, { url: client.url, tokenFile }).catch(() => false)
+      plane = { kind: 'there', link, variables: own ? null : { url: client.url, tokenFile } }
+      if (reported) say(paint('green', `Console  ${link}`))
+    } finally {
+      await client.close()
+    }
+  }
+
+  /** As soon as the control plane is there, however long that takes. */
+  async function followPlane(stop: AbortSignal): Promise<void> {
+    let complaint = ''
+    while (!stop.aborted) {
+      if (await isReady(ports.control)) {
+        try {
+          return await preparePlane()
+        } catch (error) {
+          const text = error instanceof Error ? error.message : String(error)
+          if (!stop.aborted && text !== complaint) warn(`the control plane cannot be used: ${text}`)
+          complaint = text
+          await pause(1_000, stop)
+        }
+      }
+      await pause(50, stop)
+    }
+  }
+
   async function waitForAgent(stop: AbortSignal): Promise<void> {
     const deadline = clock.monotonic() + AGENT_START_MS
     while (!stop.aborted && clock.monotonic() < deadline) {
@@ -140,14 +211,16 @@ export function createSession(options: SessionOptions): Session {
   }
 
   const known = (status: UpStatus): boolean => {
-    const keys = new Set(status.routes.map(keyOf))
+    const keys = new Set<string>(status.routes.map(keyOf))
     return demo.every(({ key }) => keys.has(key))
   }
   const demoLive = (status: UpStatus): boolean =>
     demo.every(({ key }) => status.routes.some(route => keyOf(route) === key && route.verdict === 'live'))
   const reportOf = (status: UpStatus | null) => ({
-    ...{ place, editable, ports, pools, traefikVersion: program.version, status, demo },
+    ...{ place, editable, ports, pools, traefikVersion: program.version, status, demo, plane },
+    ...{ withDemo: wanted !== null, nameOf: names.nameOf },
     asking: existsSync(SCRIPT) ? askingCommands(place, demo[0]?.key ?? null) : [],
+    program: existsSync(SCRIPT) ? shellWord(SCRIPT) : 'fairlead',
     sinceStartMs: clock.monotonic() - startedAtMs,
   })
 
@@ -165,13 +238,15 @@ export function createSession(options: SessionOptions): Session {
       if ((status !== null && settled && demoLive(status)) || isFinal || now >= deadline) break
       await pause(50, stop)
     }
+    if (status !== null) await names.learn(status.routes.map(keyOf))
     if (!stop.aborted) io.out(report(reportOf(status), paint))
+    reported = true
     return status
   }
 
   /** Says what changes from then on. */
   async function watch(first: UpStatus | null, stop: AbortSignal): Promise<void> {
-    let said: Said = first === null ? new Map() : changesOf(new Map(), first).said
+    let said: Said = first === null ? new Map() : changesOf(new Map(), first, names.nameOf).said
     /** Which agent and which Traefik the last word was about. */
     const identity = (status: UpStatus): string => `${status.startedAt} ${status.traefik.startedAt ?? ''}`
     let spokenOf = first !== null && isSettled(first) ? identity(first) : null
@@ -179,7 +254,8 @@ export function createSession(options: SessionOptions): Session {
       await pause(POLL_MS, stop)
       const status = await fetchStatus(ports.admin)
       if (status === null || stop.aborted) continue
-      const changes = changesOf(said, status)
+      await names.learn(status.routes.map(keyOf))
+      const changes = changesOf(said, status, names.nameOf)
       said = changes.said
       for (const { good, text } of changes.lines.slice(0, MAX_LINES))
         say(paint(good ? 'green' : 'yellow', indented(text)))
@@ -200,17 +276,35 @@ export function createSession(options: SessionOptions): Session {
     }
     const steps: (() => Promise<void>)[] = []
     try {
+      const hopeless = new AbortController()
+      const control = child(
+        'the control plane',
+        {
+          command: process.execPath,
+          args: [...process.execArgv, MAIN, 'control', '--config', place.controlFile],
+          env: ourEnvironment(io),
+          channel: true,
+        },
+        open(place.controlLog),
+        { onEnd: () => hopeless.abort() },
+      )
+      control.start()
+      steps.push(() => control.stop(CONTROL_GRACE_MS))
+      const following = followPlane(stop)
+      steps.push(() => following)
+      // The others are better off when it is there, and go on without it when it is not.
+      await Promise.race([following, pause(CONTROL_START_MS, AbortSignal.any([stop, hopeless.signal]))])
       const agent = child(
         'the agent',
         {
           command: process.execPath,
           args: [...process.execArgv, MAIN, 'agent', '--config', place.agentFile],
-          env: agentEnvironment(io),
+          env: ourEnvironment(io),
           channel: true,
         },
         open(place.agentLog),
       )
-      agent.start()
+      if (!stop.aborted) agent.start()
       steps.push(() => agent.stop(AGENT_GRACE_MS))
       await waitForAgent(stop)
       const traefik = child(
@@ -222,14 +316,14 @@ export function createSession(options: SessionOptions): Session {
           channel: false,
         },
         open(place.traefikLog),
-        prepareTraefik,
+        { prepare: prepareTraefik },
       )
       if (!stop.aborted) traefik.start()
       steps.push(() => traefik.stop(TRAEFIK_GRACE_MS))
       await watch(await firstReport(stop), stop)
     } finally {
       say('\nStopping ...')
-      // Traefik first, and the agent in the same moment: Traefik ends only when its poll is over, and the agent lets go of it when it stops.
+      // All in the same moment: Traefik ends only when its poll is over, and the agent lets go of it when it stops.
       await Promise.all(steps.reverse().map(step => step()))
       book.clear()
       for (const log of logs) log.close()

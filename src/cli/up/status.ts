@@ -85,23 +85,25 @@ export type Said = ReadonlyMap<string, string>
 
 const sentence = (message: string, remedy: string): string => `${message.replace(/\.$/, '')}. ${remedy}`
 
+export type NameOf = (key: string) => string
+const ITSELF: NameOf = key => key
+
 /** A route in one line: with the way out unless it is live. */
-export function routeLine(route: UpRoute): Line {
+export function routeLine(route: UpRoute, nameOf: NameOf = ITSELF): Line {
+  const name = nameOf(keyOf(route))
   const good = route.verdict === 'live'
   const where = route.entryPoints.length === 0 ? '' : ` on ${route.entryPoints.join(', ')}`
   return {
     good,
-    text: good
-      ? `${keyOf(route)}: live${where}`
-      : `${keyOf(route)}: ${route.verdict}: ${sentence(route.message, route.remedy)}`,
+    text: good ? `${name}: live${where}` : `${name}: ${route.verdict}: ${sentence(route.message, route.remedy)}`,
   }
 }
 
 /** Everything that there is to say now, by the thing that it is said of. What is under way is not said. */
-function sayings(status: UpStatus): Map<string, Line> {
+function sayings(status: UpStatus, nameOf: NameOf): Map<string, Line> {
   const lines = new Map<string, Line>()
   for (const route of status.routes)
-    if (route.verdict !== 'pending') lines.set(`route ${keyOf(route)}`, routeLine(route))
+    if (route.verdict !== 'pending') lines.set(`route ${keyOf(route)}`, routeLine(route, nameOf))
   for (const { origin, message, remedy } of status.problems)
     lines.set(`file ${origin}`, { good: false, text: `${origin}: ${sentence(message, remedy)}` })
   for (const { name, fault } of status.sources)
@@ -111,9 +113,13 @@ function sayings(status: UpStatus): Map<string, Line> {
 }
 
 /** What has changed since it was last said. A route that is pending keeps what was said of it. */
-export function changesOf(said: Said, status: UpStatus): { readonly lines: readonly Line[]; readonly said: Said } {
+export function changesOf(
+  said: Said,
+  status: UpStatus,
+  nameOf: NameOf = ITSELF,
+): { readonly lines: readonly Line[]; readonly said: Said } {
   if (!isJudged(status)) return { lines: [], said }
-  const now = sayings(status)
+  const now = sayings(status, nameOf)
   const pending = new Set(
     status.routes.filter(({ verdict }) => verdict === 'pending').map(route => `route ${keyOf(route)}`),
   )
@@ -122,7 +128,7 @@ export function changesOf(said: Said, status: UpStatus): { readonly lines: reado
     .filter(key => !now.has(key) && !pending.has(key))
     .map((key): Line => {
       const name = key.slice(key.indexOf(' ') + 1)
-      return { good: true, text: key.startsWith('route ') ? `${name}: removed` : `${name}: no fault any more` }
+      return { good: true, text: key.startsWith('route ') ? `${nameOf(name)}: removed` : `${name}: no fault any more` }
     })
   const next = new Map([...said].filter(([key]) => pending.has(key)))
   for (const [key, line] of now) next.set(key, line.text)

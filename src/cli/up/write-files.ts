@@ -1,8 +1,10 @@
-/** The files of `fairlead up`: settings of the agent, Traefik's static configuration and the token between the two; routes to begin with. */
+/** The files of `fairlead up`: settings of agent and control plane, Traefik's static configuration and its token; routes to begin with. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isRoutesFileName } from '../../agent/sources/files-read.ts'
+import { parseControlConfig } from '../../control/config.ts'
+import { makePortSet, type PortSet } from '../../core/port-set.ts'
 import { STATIC_DEFAULTS, staticConfig } from '../../core/static-config.ts'
 import { errorCode } from '../../lib/errors.ts'
 import { writeSecretFile } from '../../lib/secret-file.ts'
@@ -17,12 +19,20 @@ const quoted = (text: string): string => JSON.stringify(text)
 /** Upstreams that an agent refuses unless it is told otherwise; here they are what one has to try with. */
 export const ALLOWED_UPSTREAMS = ['127.0.0.0/8', '::1/128'] as const
 
-export function agentSettings(place: Place, ports: Ports): string {
+const HOST_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/
+
+/** What the node is called in the control plane: the machine's name, if that is one. */
+export const nodeName = (hostName: string): string => (HOST_NAME.test(hostName) ? hostName : 'local')
+
+export function agentSettings(place: Place, ports: Ports, node: string): string {
   return [
     '# Settings of the agent that `fairlead up` runs. Written anew at each start: changes are lost.',
     '# A node of its own has its settings in /etc/fairlead/agent.yaml.',
+    `node: ${quoted(node)}`,
     `state: { directory: ${quoted(place.agentState)} }`,
-    `sources: { files: { directory: ${quoted(place.routes)} } }`,
+    'sources:',
+    `  files: { directory: ${quoted(place.routes)} }`,
+    `  controlPlane: { urls: [${quoted(controlUrl(ports))}], identityFile: ${quoted(place.identityFile)} }`,
     `provider: { listen: ${LOOPBACK}:${ports.provider}, tokenFile: ${quoted(place.tokenFile)} }`,
     `admin: { listen: ${LOOPBACK}:${ports.admin} }`,
     `traefik: { api: http://${LOOPBACK}:${ports.api} }`,
@@ -31,6 +41,33 @@ export function agentSettings(place: Place, ports: Ports): string {
     `policy: { allowUpstreams: [${ALLOWED_UPSTREAMS.map(quoted).join(', ')}] }`,
     '',
   ].join('\n')
+}
+
+export const controlUrl = ({ control }: Pick<Ports, 'control'>): string => `http://${LOOPBACK}:${control}`
+
+/**
+ * `wanted`: the pools as they are meant, with numbers that are busy at the moment, too: one that a route has must not leave the settings
+ * because another program was quicker. `shared`: numbers for host names.
+ */
+export function controlSettings(place: Place, ports: Ports, wanted: Pools, shared: PortSet): string {
+  return [
+    '# Settings of the control plane that `fairlead up` runs. Written anew at each start: changes are lost, but for ports.shared, which grows.',
+    '# A control plane of its own has its settings in /etc/fairlead/control.yaml.',
+    `listen: ${LOOPBACK}:${ports.control}`,
+    `state: { directory: ${quoted(place.controlState)} }`,
+    `ports: { tcp: ${quoted(wanted.tcp.text)}, udp: ${quoted(wanted.udp.text)}, shared: ${quoted(shared.text)} }`,
+    '# Loopback is refused elsewhere: there it leads into the proxy node itself.',
+    `policy: { allowUpstreams: [${ALLOWED_UPSTREAMS.map(quoted).join(', ')}] }`,
+    '',
+  ].join('\n')
+}
+
+/** The number for host names, beside those that an earlier run has chosen: routes may be on them. */
+export async function sharedPorts(place: Place, chosen: number | undefined): Promise<PortSet> {
+  const text = await readFile(place.controlFile, 'utf8').catch(() => null)
+  const before = text === null ? null : parseControlConfig({ text, fileName: place.controlFile, env: {} })
+  const kept = before?.ok === true ? before.config.ports.shared.list() : []
+  return makePortSet(chosen === undefined ? kept : [...kept, chosen])
 }
 
 /** Traefik's static file. `pools` may hold fewer ports than the agent knows: those that are still free. */
@@ -101,7 +138,7 @@ export async function prepareRoutes(place: Place, pools: Pools): Promise<string>
   return paths.includes(place.ownRoutes) ? place.ownRoutes : (paths[0] ?? place.ownRoutes)
 }
 
-/** The backends of a demo that has ended are gone, and their ports may be somebody else's by now. True when there was such a file. */
+/** What the demo of an older version has left: its routes are in the control plane now. True when there was such a file. */
 export async function removeDemoRoutes(place: Place): Promise<boolean> {
   try {
     await rm(place.demoRoutes)
