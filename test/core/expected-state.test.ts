@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type ParsedState, parseExpectedState, parseRoutesFile } from '../../src/core/expected-state.ts'
+import { type ParsedState, parseExpectedState, parseRoutesFile, readAhead } from '../../src/core/expected-state.ts'
+import { createRouteMemory } from '../../src/core/route.ts'
 import { documentWith, httpRoute, tcpRoute, udpRoute } from '../support/builders.ts'
 import { selfSigned, type TestCertificate } from '../support/certificates.ts'
 
@@ -497,5 +498,27 @@ describe('a routes file', () => {
       field,
       message,
     })
+  })
+})
+
+describe('reading ahead', () => {
+  const many = (count: number) =>
+    documentWith({
+      tcpRoutes: Array.from({ length: count }, (_, i) => tcpRoute({ id: `r${i}`, externalPort: 1000 + i })),
+    })
+
+  test('some at a time, and the state is the same', () => {
+    const options = { origin: 'cp_1', maxRoutes: 2000, memory: createRouteMemory() }
+    const raw = many(600)
+    expect([...readAhead(raw, options)]).toHaveLength(2)
+    expect(parseExpectedState(raw, options)).toEqual(parseExpectedState(raw, { origin: 'cp_1', maxRoutes: 2000 }))
+  })
+
+  test.each([
+    ['beyond the limit', many(600)],
+    ['no document', null],
+    ['no list', { traefik: { tcpRoutes: 'x' } }],
+  ])('what is %s is left alone', (_case, raw) => {
+    expect([...readAhead(raw, { origin: 'cp_1', maxRoutes: 500, memory: createRouteMemory() })]).toEqual([])
   })
 })

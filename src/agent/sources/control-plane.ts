@@ -8,9 +8,11 @@
  * A control plane that holds its answers is asked again at once, any other at the poll interval. It never asks more often than
  * `minIntervalMs`, whatever happens. The document's text is neither kept nor logged: others put secrets into it.
  */
+import { setImmediate } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import type { Logger } from 'pino'
 import type { Dispatcher } from 'undici'
+import { readAhead } from '../../core/expected-state.ts'
 import type { RevisionMark } from '../../core/revision-order.ts'
 import { createRouteMemory } from '../../core/route.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -167,6 +169,14 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
     tell(events.onChange)
   }
 
+  /** Ten thousand routes that are all new would keep Traefik's polls waiting. */
+  async function meet(document: unknown): Promise<void> {
+    for (const _ of readAhead(document, { origin: '', maxRoutes, memory })) {
+      await setImmediate()
+      signal.throwIfAborted()
+    }
+  }
+
   /** Takes a document, or throws. Says what became of it. */
   function take(document: unknown): 'ok' | 'unchanged' | 'same-revision-new-content' {
     const taken = takeDocument(document, { peers, mark, maxRoutes, hosts, memory })
@@ -219,6 +229,7 @@ export function createControlPlaneSource(options: ControlPlaneOptions): ControlP
         now: clock.now,
         signal,
       })
+      if (answer.kind === 'document') await meet(answer.document)
       const result = succeed(answer)
       return {
         changed: result !== 'unchanged',

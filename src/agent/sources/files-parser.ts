@@ -6,12 +6,38 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
-import type { RouteMemory } from '../../core/route.ts'
+import { keptJson } from '../../core/hash.ts'
+import { createRouteMemory, type Route, type RouteMemory } from '../../core/route.ts'
 import { fileProblem } from '../../core/yaml-document.ts'
-import { type ParsedFile, type ParseFileOptions, parseFile } from './files-parse.ts'
+import { type ParsedFile, type ParseFileOptions, parseFile, type RoutesFile } from './files-parse.ts'
 
 export type ParserJob = { readonly bytes: Uint8Array; readonly options: ParseFileOptions }
-export type ParserAnswer = { readonly kind: 'ready' } | { readonly kind: 'parsed'; readonly parsed: ParsedFile }
+export type ParserAnswer = { readonly kind: 'ready' } | { readonly kind: 'parsed'; readonly parsed: PackedFile }
+
+/** A file on its way from the worker: each route as its canonical JSON. */
+export type PackedFile =
+  | Exclude<ParsedFile, { ok: true }>
+  | { readonly ok: true; readonly file: Omit<RoutesFile, 'routes'>; readonly routes: readonly string[] }
+
+export function packFile(parsed: ParsedFile): PackedFile {
+  if (!parsed.ok) return parsed
+  const { routes, ...file } = parsed.file
+  return { ok: true, file, routes: routes.map(keptJson) }
+}
+
+/** A route that was there before stays the same object: what was found out about it counts on. */
+export function unpackFile(packed: PackedFile, memory: RouteMemory): ParsedFile {
+  if (!packed.ok) return packed
+  const routes = packed.routes.map(text => {
+    const known = memory.get(text)
+    if (known !== undefined) return known
+    const route: Route = JSON.parse(text)
+    memory.set(text, route)
+    return route
+  })
+  memory.turn()
+  return { ok: true, file: { ...packed.file, routes } }
+}
 
 export type FileParserOptions = {
   readonly logger: Logger
@@ -77,7 +103,7 @@ export function createFileParser({
   }
 
   /** The worker's answer, or null when there is no worker to be had here. */
-  function ask(job: ParserJob): Promise<ParsedFile | null> {
+  function ask(job: ParserJob, memory: RouteMemory): Promise<ParsedFile | null> {
     const { label } = job.options
     const fresh = worker === null
     const asked = worker ?? start()
@@ -92,7 +118,7 @@ export function createFileParser({
       }
       const onMessage = (message: ParserAnswer): void => {
         if (message.kind === 'ready') ready = true
-        else settle(message.parsed, true)
+        else settle(unpackFile(message.parsed, memory), true)
       }
       const onError = (error: Error & { code?: string }): void => {
         if (error.code === 'ERR_WORKER_OUT_OF_MEMORY')
@@ -112,13 +138,13 @@ export function createFileParser({
     })
   }
 
-  async function parseApart(bytes: Uint8Array, options: ParseFileOptions): Promise<ParsedFile> {
+  async function parseApart(bytes: Uint8Array, options: ParseFileOptions, memory: RouteMemory): Promise<ParsedFile> {
     if (closed) return refused(options.label, 'the agent is stopping')
     clearTimeout(idle)
     let parsed: ParsedFile | null = null
     if (!workless) {
       try {
-        parsed = await ask({ bytes, options })
+        parsed = await ask({ bytes, options }, memory)
       } catch (error) {
         logger.error({ err: error }, 'parsing thread cannot be started')
       }
@@ -128,13 +154,13 @@ export function createFileParser({
     if (parsed !== null) return parsed
     // In one bundled file the worker's module has no place of its own: large files are then read here, and take the time they take.
     workless = true
-    return parseFile(bytes, options)
+    return parseFile(bytes, options, memory)
   }
 
   return {
     parse(bytes, options, memory) {
       if (bytes.length <= inlineBytes) return parseFile(bytes, options, memory)
-      const parsed = last.then(() => parseApart(bytes, options))
+      const parsed = last.then(() => parseApart(bytes, options, memory ?? createRouteMemory()))
       last = parsed
       return parsed
     },

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { parseFile } from '../../../src/agent/sources/files-parse.ts'
 import { createFileParser, type FileParser, type FileParserOptions } from '../../../src/agent/sources/files-parser.ts'
+import { createRouteMemory } from '../../../src/core/route.ts'
 import { atEnd } from '../../support/at-end.ts'
 import { tempFolder } from '../../support/temp-folder.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -108,4 +109,16 @@ test('later a large file does not hold up the others', async () => {
   free()
   await waitFor(() => files.reading().routes.length === 32, { what: 'the large file' })
   expect(files.problems()).toEqual([])
+})
+
+test('a route of a large file stays the same object', async () => {
+  const parser = parserWith({ inlineBytes: 0 })
+  const memory = createRouteMemory()
+  const routesOf = async (bytes: Uint8Array) => {
+    const parsed = await parser.parse(bytes, OPTIONS, memory)
+    return parsed.ok ? parsed.file.routes : []
+  }
+  const [before, after] = [await routesOf(many(50)), await routesOf(many(60))]
+  expect(before).toHaveLength(50)
+  for (const [i, route] of before.entries()) expect(after[i]).toBe(route)
 })
