@@ -93,6 +93,8 @@ export const statusAnswer = z.object({
     lastPollAt: textOrNull,
     polls: count,
     unauthorized: count,
+    tokenRefused: z.boolean().catch(false),
+    strangers: z.object({ polls: z.number(), name: text }).nullable().catch(null),
     pollers: count,
     holdShortened: z.object({ askedMs: z.number(), effectiveMs: z.number() }).nullable().catch(null),
     lastApplyMs: numberOrNull,
@@ -130,6 +132,7 @@ export const statusAnswer = z.object({
     .catch({ savedAt: null, fault: null }),
   held: z.array(heldAnswer).catch([]),
   drift: driftAnswer,
+  publication: z.object({ fetchedAt: textOrNull, appliedAt: textOrNull }).catch({ fetchedAt: null, appliedAt: null }),
 })
 export type StatusAnswer = z.output<typeof statusAnswer>
 

@@ -17,7 +17,7 @@ import { type PortSet, parsePortSet } from '../core/port-set.ts'
 import { errorCode } from '../lib/errors.ts'
 import { readSecretFile } from '../lib/secret-file.ts'
 import { fairleadVersion } from '../lib/version.ts'
-import type { StatusAnswer } from './agent-answers.ts'
+import { isFine, type StatusAnswer } from './agent-answers.ts'
 import { AgentUnreachable, askStatus } from './ask-agent.ts'
 import type { Io } from './io.ts'
 import { readStaticFile } from './read-static.ts'
@@ -41,7 +41,7 @@ const time = (text: string | null): number | null => {
 }
 
 function agentStatus(status: StatusAnswer): AgentFacts {
-  const { node, version, startedAt, traefik, routes, sources, store } = status
+  const { node, version, startedAt, traefik, routes, sources, store, problems, held, publication } = status
   // A poll that is held for the first time has not been counted yet; the state tells that it is there.
   const polled =
     traefik.polls > 0 || traefik.state === 'verified' || (traefik.api === null && traefik.state === 'unverified')
@@ -53,6 +53,10 @@ function agentStatus(status: StatusAnswer): AgentFacts {
       startedAt: time(startedAt),
       traefik: { ...traefik, lastPollAt: time(traefik.lastPollAt), polled },
       routes: routes.length,
+      notLive: routes.filter(({ verdict }) => !isFine(verdict)).length,
+      problems,
+      held: held.reduce((sum, { removals }) => sum + removals.length, 0),
+      unseenSince: publication.appliedAt === null ? time(publication.fetchedAt) : null,
       sources,
       saved: store,
     },
@@ -77,11 +81,12 @@ async function askTraefik({ traefik }: AgentConfig): Promise<TraefikFacts> {
   try {
     const reading = await api.read(signal)
     if (!reading.ok) return { kind: 'fault', fault: reading.fault.kind, message: reading.fault.message }
-    const { version, startedAt, entryPoints } = reading.value
+    const { version, startedAt, entryPoints, providers } = reading.value
     return {
       kind: 'read',
       version,
       startedAt: time(startedAt),
+      providers,
       entryPoints,
       openConnections: await api.openConnections(signal),
     }

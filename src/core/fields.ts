@@ -74,13 +74,15 @@ export const pathPrefix = z.string().transform((text, ctx) => {
   return text
 })
 
-export const port = z
-  .int({ error: 'is not a whole number' })
-  .transform((value, ctx) =>
-    value >= 1 && value <= 65535
-      ? value
-      : refuse(ctx, { code: 'PORT_OUT_OF_RANGE', message: `port ${value} is outside 1-65535` }),
-  )
+export const port = z.int({ error: 'is not a whole number' }).transform((value, ctx) =>
+  value >= 1 && value <= 65535
+    ? value
+    : refuse(ctx, {
+        code: 'PORT_OUT_OF_RANGE',
+        message: `port ${value} is outside 1-65535`,
+        remedy: 'Choose a port of the pool; port numbers go from 1 to 65535.',
+      }),
+)
 
 export const wholeNumber = (min: number, max: number) => {
   const error = `is not a whole number from ${min} to ${max}`

@@ -58,7 +58,7 @@ describe('what is said of a route', () => {
         'a.json  tcp/pg',
         '  externalPort  70000',
         '  rejected      port 70000 is outside 1-65535.  PORT_OUT_OF_RANGE',
-        '  remedy        Choose a port of the pool, or add this one to the ports setting.',
+        '  remedy        Choose a port of the pool; port numbers go from 1 to 65535.',
         '',
         'a.json  tcp/b',
         '  externalPort  20000',

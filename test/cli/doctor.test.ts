@@ -189,7 +189,7 @@ describe('the command', () => {
   test('tells the worst first, each with a way out', async () => {
     const view = statusOf({
       version: fairleadVersion(),
-      provider: providerWith({ lastPollAt: null, polls: 0, held: 0, unauthorized: 3 }),
+      provider: providerWith({ lastPollAt: null, polls: 0, held: 0, unauthorized: 3, tokenRefused: true }),
     })
     const { config, state } = await node(view, FILES)
     await chmod(state, 0o775)

@@ -440,7 +440,7 @@ routes      1 pending, 1 rejected
 
 rejected    tcp/far  for T, from db.json
             port 70000 is outside 1-65535. PORT_OUT_OF_RANGE
-              Choose a port of the pool, or add this one to the ports setting.
+              Choose a port of the pool; port numbers go from 1 to 65535.
 pending     tcp/pg  port 10001  for T, from db.json
             The route is served; no Traefik API is configured to read it back
             from. NOT_VERIFIED

@@ -600,7 +600,7 @@ describe('a route with several faults', () => {
       field: 'externalPort',
       value: '0',
       message: 'port 0 is outside 1-65535',
-      remedy: 'Choose a port of the pool, or add this one to the ports setting.',
+      remedy: 'Choose a port of the pool; port numbers go from 1 to 65535.',
       origin: 'test',
     })
   })

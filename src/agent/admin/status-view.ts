@@ -122,6 +122,10 @@ export type StatusView = {
     readonly hash: string | null
     readonly phase: AckState['phase']
     readonly polled: boolean
+    readonly servedAt: string | null
+    readonly fetchedAt: string | null
+    /** When Traefik was first seen to show it. */
+    readonly appliedAt: string | null
     readonly lastLiveMs: number | null
   }
   readonly waiting: Waiting | null
@@ -271,6 +275,9 @@ export function statusView(input: StatusInput): StatusView {
       hash: input.publication.current?.hash ?? null,
       phase: input.publication.phase,
       polled: input.publication.polled,
+      servedAt: iso(input.publication.moments.servedAt),
+      fetchedAt: iso(input.publication.moments.fetchedAt),
+      appliedAt: iso(input.publication.moments.appliedAt),
       lastLiveMs: input.publication.lastLiveMs === null ? null : Math.round(input.publication.lastLiveMs),
     },
     waiting: input.waiting,

@@ -2,6 +2,7 @@
 import { type AgentStatus, type DoctorFacts, type Finding, fault, note, ok, warn } from './facts.ts'
 
 const iso = (ms: number): string => new Date(ms).toISOString()
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`
 
 /** The longest hold that a poll may ask for, and some. */
@@ -23,18 +24,26 @@ function pollSilence(facts: DoctorFacts): number {
 }
 
 function pollFindings(facts: DoctorFacts, status: AgentStatus): Finding[] {
-  const { lastPollAt, unauthorized, polled } = status.traefik
+  const { lastPollAt, unauthorized, tokenRefused, strangers, polled } = status.traefik
   const { nowMs } = facts.clock
   const traefikStart = facts.traefik.kind === 'read' ? facts.traefik.startedAt : null
   const token =
     'Write the token into the static configuration again: fairlead static-config --provider-token-file FILE --out /etc/traefik/traefik.yaml, and restart Traefik.'
+  if (tokenRefused)
+    return [
+      fault(
+        'TRAEFIK_TOKEN_WRONG',
+        `Traefik polls without the right token: ${plural(unauthorized, 'poll was', 'polls were')} refused${lastPollAt === null ? ', none was taken' : `, the last one that was taken came ${seconds(nowMs - lastPollAt)} ago`}`,
+        token,
+      ),
+    ]
   if (lastPollAt === null && !polled) {
-    if (unauthorized > 0)
+    if (strangers !== null)
       return [
         fault(
-          'TRAEFIK_TOKEN_WRONG',
-          `Traefik polls without the right token: ${unauthorized} polls were refused, none was taken`,
-          token,
+          'TRAEFIK_NEVER_POLLED',
+          `Traefik has never polled this agent since the agent started; ${strangers.name} has, ${plural(strangers.polls, 'time', 'times')}, and that is no Traefik`,
+          `${COMPARE} If it is Traefik, with a User-Agent of its own in providers.http.headers, take that out.`,
         ),
       ]
     if (status.startedAt !== null && nowMs - status.startedAt < FIRST_POLL_MS)
@@ -53,7 +62,7 @@ function pollFindings(facts: DoctorFacts, status: AgentStatus): Finding[] {
       : [
           warn(
             'POLLS_WITHOUT_TOKEN',
-            `${unauthorized} polls came without the right token since the agent started`,
+            `${plural(unauthorized, 'poll', 'polls')} came without the right token since the agent started`,
             `Whoever asks has another token than provider.tokenFile. If it is a second Traefik: ${token}`,
           ),
         ]
@@ -67,6 +76,61 @@ function pollFindings(facts: DoctorFacts, status: AgentStatus): Finding[] {
   if (silence > pollSilence(facts))
     return [fault('TRAEFIK_SILENT', `Traefik has not polled for ${seconds(silence)}`, COMPARE), ...refused]
   return [ok('TRAEFIK_POLLS', `Traefik polls, last ${seconds(Math.max(0, silence))} ago`), ...refused]
+}
+
+function strangerFindings({ traefik: { strangers, polled } }: AgentStatus): Finding[] {
+  if (strangers === null || !polled) return []
+  return [
+    note(
+      'OTHER_CLIENTS',
+      `${strangers.name} has asked for the configuration ${plural(strangers.polls, 'time', 'times')}, and is no Traefik: it counts for nothing`,
+    ),
+  ]
+}
+
+/** A Traefik takes milliseconds; a large one, or one with a long throttle, some seconds. */
+const UNSEEN_MS = 60_000
+
+function shownFindings({ clock: { nowMs }, traefik }: DoctorFacts, { unseenSince }: AgentStatus): Finding[] {
+  if (unseenSince === null || nowMs - unseenSince < UNSEEN_MS || traefik.kind !== 'read') return []
+  return [
+    fault(
+      'NOT_SHOWN',
+      `the configuration was fetched ${seconds(nowMs - unseenSince)} ago, and the Traefik that is read does not show it`,
+      'Perhaps traefik.api is the API of another Traefik than the one that polls: ss -tlnp and ss -tnp name the processes. Else its log says why: "Error while building configuration".',
+    ),
+  ]
+}
+
+function routesFindings({ routes, notLive, problems, held }: AgentStatus): Finding[] {
+  return [
+    ...problems.map(({ origin, message, remedy }) =>
+      fault(
+        'DOCUMENT_INVALID',
+        `${origin} cannot be used: ${message}; what was last good of it goes on serving`,
+        remedy,
+      ),
+    ),
+    ...(held === 0
+      ? []
+      : [
+          warn(
+            'REMOVALS_HELD',
+            `the guard holds ${plural(held, 'removal', 'removals')}; those routes go on serving`,
+            'fairlead status names them, and the command that lets them go.',
+          ),
+        ]),
+    // What users ask for is no fault of the node: fairlead status ends with 1 for it, and this does not.
+    ...(notLive === 0
+      ? [ok('ROUTES', routes === 0 ? 'there are no routes' : `every route is live, or on its way: ${routes}`)]
+      : [
+          note(
+            'ROUTES_NOT_LIVE',
+            `${notLive} of ${plural(routes, 'route is', 'routes are')} not live`,
+            'fairlead status names them first, each with its reason and what to do.',
+          ),
+        ]),
+  ]
 }
 
 function paceFindings({ traefik, routes }: AgentStatus): Finding[] {
@@ -132,11 +196,13 @@ export function agentFindings(facts: DoctorFacts): readonly Finding[] {
       ),
     ]
   const { status } = agent
-  const sources = status.sources.map(({ name, fault: found }) =>
-    found === null
-      ? ok('SOURCE_READ', `the source ${name} is read`)
-      : warn('SOURCE_FAULT', `the source ${name} cannot be read: ${found.message}`, found.remedy),
-  )
+  const sources = status.sources.map(({ name, routes, fault: found }) => {
+    if (found === null) return ok('SOURCE_READ', `the source ${name} is read`)
+    const what = `the source ${name} cannot be read: ${found.message}`
+    return routes === null
+      ? fault('SOURCE_FAULT', `${what}; nothing was read from it so far`, found.remedy)
+      : warn('SOURCE_FAULT', `${what}; its last good state goes on serving`, found.remedy)
+  })
   const otherVersion =
     status.version === commandVersion
       ? []
@@ -152,7 +218,10 @@ export function agentFindings(facts: DoctorFacts): readonly Finding[] {
     ...settingsFindings(facts, status),
     ...otherVersion,
     ...sources,
+    ...routesFindings(status),
     ...pollFindings(facts, status),
+    ...shownFindings(facts, status),
+    ...strangerFindings(status),
     ...paceFindings(status),
   ]
 }

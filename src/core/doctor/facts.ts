@@ -36,6 +36,10 @@ export type AgentStatus = {
     readonly api: string | null
     readonly lastPollAt: number | null
     readonly unauthorized: number
+    /** The last poll of a Traefik was refused for its token. */
+    readonly tokenRefused: boolean
+    /** Polls of clients that are no Traefik. */
+    readonly strangers: { readonly polls: number; readonly name: string } | null
     readonly pollers: number
     /** A poll waits for its answer now, or one was answered. */
     readonly polled: boolean
@@ -43,8 +47,18 @@ export type AgentStatus = {
     readonly lastApplyMs: number | null
   }
   readonly routes: number
+  /** Those that are neither live nor pending. */
+  readonly notLive: number
+  /** Of files and documents: their changes do not get through. */
+  readonly problems: readonly { readonly origin: string; readonly message: string; readonly remedy: string }[]
+  /** Removals that the guard holds. */
+  readonly held: number
+  /** When Traefik fetched what is served now, while it has not been seen to show it; null: it shows it, or has not fetched it. */
+  readonly unseenSince: number | null
   readonly sources: readonly {
     readonly name: string
+    /** Null: nothing was ever read. */
+    readonly routes: number | null
     readonly fault: { readonly message: string; readonly remedy: string } | null
   }[]
   readonly saved: { readonly fault: { readonly message: string; readonly remedy: string } | null }
@@ -66,6 +80,8 @@ export type TraefikFacts =
       readonly kind: 'read'
       readonly version: string
       readonly startedAt: number | null
+      /** Names of its providers; null when it does not say. */
+      readonly providers: readonly string[] | null
       readonly entryPoints: readonly ObservedEntryPoint[]
       /** By entry point; null when Traefik does not say. */
       readonly openConnections: ReadonlyMap<string, number> | null

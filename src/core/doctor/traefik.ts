@@ -97,6 +97,19 @@ function exposedApi(entryPoints: readonly ObservedEntryPoint[], apiPort: number 
       )
 }
 
+const HTTP_PROVIDER = 'HTTP'
+
+function providerFindings(providers: readonly string[] | null): Finding[] {
+  if (providers === null || providers.includes(HTTP_PROVIDER)) return []
+  return [
+    fault(
+      'TRAEFIK_WITHOUT_PROVIDER',
+      `the Traefik that is read has no HTTP provider (${providers.length === 0 ? 'none at all' : providers.join(', ')}), so it never asks an agent`,
+      'Give it providers.http, as fairlead static-config writes it, and restart it; or set traefik.api to the API of the Traefik that polls.',
+    ),
+  ]
+}
+
 export function traefikFindings({ traefik, settings }: DoctorFacts): readonly Finding[] {
   switch (traefik.kind) {
     case 'not-configured':
@@ -113,6 +126,7 @@ export function traefikFindings({ traefik, settings }: DoctorFacts): readonly Fi
       return [
         ok('API_ANSWERS', "Traefik's API answers"),
         ...versionFindings(traefik.version),
+        ...providerFindings(traefik.providers),
         ...exposedApi(traefik.entryPoints, apiPort(settings.api)),
       ]
     default:
