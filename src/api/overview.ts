@@ -1,6 +1,7 @@
 /** The first page of the console in one answer. */
 import { z } from 'zod'
 import { AuditRow } from './audit.ts'
+import { Pool } from './pool.ts'
 import { reasonSchema, routeVerdictSchema, VerdictCounts } from './verdict.ts'
 
 const time = z.iso.datetime()
@@ -19,6 +20,8 @@ export const Attention = z
     routeId: z.string().nullable(),
     serviceId: z.string().nullable(),
     nodeId: z.string().nullable(),
+    /** Of the node that says so. */
+    nodeName: z.string().nullable(),
     /** How many nodes say so of this route. */
     nodes: z.int(),
   })
@@ -48,17 +51,7 @@ export const Overview = z
         }),
       ),
     }),
-    pools: z.array(
-      z.object({
-        protocol: z.enum(['tcp', 'udp']),
-        range: z.string(),
-        total: z.int(),
-        used: z.int(),
-        resting: z.int(),
-        reserved: z.int(),
-        free: z.int(),
-      }),
-    ),
+    pools: z.array(Pool),
     /** Worst first; `attentionTotal` counts those that are left out, too. */
     attention: z.array(Attention),
     attentionTotal: z.int(),

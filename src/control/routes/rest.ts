@@ -1,6 +1,7 @@
 /** Routes over HTTP: what became of each, on which node, since when, and how that is known. */
 import { z } from 'zod'
 import { ResourceId } from '../../api/id.ts'
+import { Overview } from '../../api/overview.ts'
 import { MAX_PAGE, PageQuery } from '../../api/page.ts'
 import { ProbeRequest, ROUTE_ROW_FIELDS, Route, RoutePage, VerdictHistory } from '../../api/route.ts'
 import { protocolSchema, routeVerdictSchema } from '../../api/verdict.ts'
@@ -11,6 +12,7 @@ import { read, write } from '../http/write.ts'
 import { showRoute } from './detail.ts'
 import { routeHistory } from './history.ts'
 import { listRoutes } from './list.ts'
+import { showOverview } from './overview.ts'
 import { requestProbe } from './probe.ts'
 
 const id = ResourceId
@@ -48,6 +50,20 @@ const HistoryQuery = PageQuery.extend({ node: id.optional() }).meta({ id: 'Histo
 
 export function registerRoutes(app: App, deps: ControlDeps): void {
   const { publicHost } = deps.config
+
+  app.get(
+    '/overview',
+    {
+      config: { access: 'read' },
+      schema: {
+        operationId: 'getOverview',
+        tags: ['routes'],
+        summary: 'How things stand, what needs somebody, what changed last',
+        response: { 200: Overview },
+      },
+    },
+    request => read(deps, tx => showOverview(tx, actorOf(request), deps)),
+  )
 
   app.get(
     '/routes',
