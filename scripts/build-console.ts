@@ -39,11 +39,19 @@ export async function buildConsole({ force = false }: { force?: boolean } = {}):
   const fresh = join(root, 'dist', `.console-${process.pid}`)
   const old = `${fresh}-old`
   mkdirSync(join(root, 'dist'), { recursive: true })
+  // React and Vite make another build for tests, which is not the one that people get.
+  const mode = process.env.NODE_ENV
+  process.env.NODE_ENV = 'production'
   try {
     await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn', build: { outDir: fresh } })
     if (existsSync(CONSOLE_FOLDER)) renameSync(CONSOLE_FOLDER, old)
     renameSync(fresh, CONSOLE_FOLDER)
+  } catch (error) {
+    // Somebody else has built the same meanwhile.
+    if (isStale()) throw error
   } finally {
+    if (mode === undefined) delete process.env.NODE_ENV
+    else process.env.NODE_ENV = mode
     for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true })
   }
   return true

@@ -34,6 +34,8 @@ const DEBIAN_PARTS: readonly DebianPart[] = [
   { name: 'systemd-analyze', packages: ['systemd'], isThere: () => hasCommand('systemd-analyze') },
   // With promtool.
   { name: 'prometheus', packages: ['prometheus'], isThere: () => hasCommand('prometheus') && hasCommand('promtool') },
+  // The browser that the tests of the console drive.
+  { name: 'chromium', packages: ['chromium'], isThere: () => hasCommand('chromium') },
   { name: 'iproute2', packages: ['iproute2'], isThere: () => hasCommand('ip') && hasCommand('ss') },
 ]
 

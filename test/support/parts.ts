@@ -17,6 +17,7 @@ export const PARTS = [
   'systemd-analyze',
   'iproute2',
   'prometheus',
+  'chromium',
 ] as const
 
 export type PartName = (typeof PARTS)[number]

@@ -64,7 +64,7 @@ export function createClient({ fetch, now, onSignedOut }: ClientOptions): Client
     const body = parse(text)
     if (!response.ok) {
       // Anything else but the sign-in itself: nobody is signed in any more.
-      if (response.status === 401 && !path.startsWith('/sessions')) onSignedOut()
+      if (response.status === 401 && path !== '/sessions') onSignedOut()
       throw new CallError(faultOfAnswer(response.status, body, requestId, now()))
     }
     return { data: body as T, etag: response.headers.get('etag'), status: response.status, requestId }

@@ -49,7 +49,9 @@ export function SideBar(): ReactElement {
       <button type="button" className="find" onClick={openPalette}>
         <Icon of={Search} size="s" />
         <span>Find or do…</span>
-        <kbd aria-hidden>{MOD_KEY === '⌘' ? '⌘K' : 'Ctrl K'}</kbd>
+        <kbd className="hide-sm" aria-hidden>
+          {MOD_KEY === '⌘' ? '⌘K' : 'Ctrl K'}
+        </kbd>
       </button>
       <nav className="nav" aria-label="Main">
         {MAIN_PLACES.map(place => (

@@ -33,11 +33,14 @@ export type NodeVoice = Voice & { readonly lastSeenAt: number | null; readonly s
 export function useVoices(): readonly NodeVoice[] {
   const { data } = useNodes()
   const { link } = useRuntime()
+  const isLinkUp = useIsLinkUp()
   const now = useNow(LOOK_MS)
-  const offsetMs = link.view().clockOffsetMs
+  const { clockOffsetMs, heardAt } = link.view()
+  // What was so when the link was lost is shown as the past: then nobody falls silent any more.
+  const serverNow = (isLinkUp ? now : heardAt) + clockOffsetMs
   const voices = useMemo(
-    () => (data ?? []).filter(({ status }) => status !== 'retired').map(node => voiceOf(node, now + offsetMs)),
-    [data, now, offsetMs],
+    () => (data ?? []).filter(({ status }) => status !== 'retired').map(node => voiceOf(node, serverNow)),
+    [data, serverNow],
   )
   // A list that says the same is the same: pages make much of it.
   const said = JSON.stringify(voices.map(({ id, name, silent }) => [id, name, silent]))

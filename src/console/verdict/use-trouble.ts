@@ -4,35 +4,10 @@
  */
 import { useMemo } from 'react'
 import type { Overview } from '../../api/overview.ts'
-import type { RouteRow } from '../../api/route.ts'
 import { useRouteRows } from '../data/queries.ts'
-import { standingOfRow, type Voice } from './standing.ts'
+import { type Counts, countRows } from './counts.ts'
 import { useVoices } from './use-standing.ts'
-import type { LEGEND, RouteVerdict } from './verdict.ts'
-
-export type Counts = Readonly<Record<(typeof LEGEND)[number], number>>
-
-const isCounted = (verdict: RouteVerdict): verdict is (typeof LEGEND)[number] => verdict !== 'gone'
-
-/** By what the nodes say that report. */
-export function countRows(rows: readonly Pick<RouteRow, 'verdict' | 'notLive'>[], voices: readonly Voice[]): Counts {
-  const counts = {
-    live: 0,
-    pending: 0,
-    degraded: 0,
-    conflicted: 0,
-    rejected: 0,
-    refused: 0,
-    waiting: 0,
-    held: 0,
-    unknown: 0,
-  }
-  for (const row of rows) {
-    const { shown } = standingOfRow(row, voices, true)
-    if (isCounted(shown)) counts[shown] += 1
-  }
-  return counts
-}
+import type { RouteVerdict } from './verdict.ts'
 
 /** As they were said last; whether they still hold is for the link to say. Null while nothing has come. */
 export function useCounts(overview: Overview | undefined): Counts | null {

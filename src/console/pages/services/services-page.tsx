@@ -103,9 +103,6 @@ function List(): ReactElement {
   const columns = useServiceColumns(filters.sort, sort => change({ sort }))
 
   const isFiltered = paramsOf({ ...filters, sort: 'changed' }).size > 0
-  const notLive = joined.filter(
-    ({ standing }) => standing !== null && !['live', 'pending'].includes(standing.shown),
-  ).length
   const clear = (): void => change({ q: '', protocol: 'all', verdicts: [], project: null })
   useEffect(() => {
     if (isFiltered) announceCount(counted(rows.length, 'service'))
@@ -115,11 +112,7 @@ function List(): ReactElement {
     <div className="stack g4">
       <PageHead title="Services">
         {counted(services.length, 'service')}
-        {routes !== undefined && `, ${counted(routes.length, 'route')}`}.{' '}
-        {routes !== undefined &&
-          (notLive === 0
-            ? 'All are live or on their way.'
-            : `${grouped(notLive)} ${notLive === 1 ? 'is' : 'are'} not live everywhere.`)}
+        {routes === undefined ? '.' : `, ${counted(routes.length, 'route')}. ${stateWords(joined)}`}
       </PageHead>
       <Tools filters={filters} change={change} />
       {rows.length === 0 ? (
@@ -151,6 +144,20 @@ function List(): ReactElement {
       )}
     </div>
   )
+}
+
+/** One sentence on how they are; what is not known is not called a fault. */
+function stateWords(rows: readonly ListedService[]): string {
+  const shown = rows.flatMap(({ standing }) => standing?.shown ?? [])
+  const unknown = shown.filter(one => one === 'unknown').length
+  const notLive = shown.filter(one => !['live', 'pending', 'unknown', 'gone'].includes(one)).length
+  if (unknown > 0 && unknown === shown.length) return 'How they are is not known now.'
+  if (notLive === 0 && unknown === 0) return 'All are live or on their way.'
+  const parts = [
+    notLive === 0 ? '' : `${grouped(notLive)} ${notLive === 1 ? 'is' : 'are'} not live everywhere.`,
+    unknown === 0 ? '' : `${grouped(unknown)} ${unknown === 1 ? 'is' : 'are'} not known.`,
+  ]
+  return parts.filter(Boolean).join(' ')
 }
 
 type ToolsProps = { readonly filters: Filters; readonly change: (change: Partial<Filters>) => void }

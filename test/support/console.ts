@@ -1,0 +1,140 @@
+/**
+ * The console as people have it: the real control plane on a real database, the console that was built of the sources, a real browser.
+ *
+ *   const rig = await openConsole()                       once for a file, in beforeAll
+ *   const page = await rig.open('/services')              signed in; { theme: 'dark', width: 390 } as needed
+ *   await page.getByRole('heading', { name: 'Services' }).waitFor()
+ *   expect(await rig.faultsOf(page)).toEqual([])          what broke the policy, was said on the console, or axe finds serious
+ *
+ * Data is made through the interface (`rig.control.asAdmin`), nodes and their reports past it (`rig.fleet`).
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { buildConsole } from '../../scripts/build-console.ts'
+import { atEnd } from './at-end.ts'
+import { type ControlApp, type ControlAppOptions, controlApp } from './control-app.ts'
+import { makeFleet } from './control-fleet.ts'
+
+export type OpenOptions = {
+  readonly theme?: 'light' | 'dark'
+  readonly width?: number
+  readonly height?: number
+  /** Default true: with a session that may do everything. */
+  readonly signedIn?: boolean
+  /** In a context that is there, as another tab of the same browser. */
+  readonly context?: BrowserContext
+  readonly reducedMotion?: boolean
+  readonly forcedColors?: boolean
+}
+
+export type ConsoleRig = {
+  readonly origin: string
+  readonly control: ControlApp
+  readonly fleet: ReturnType<typeof makeFleet>
+  /** An API token that may do everything. */
+  readonly token: string
+  readonly browser: Browser
+  /** A page that has loaded; what it says wrong is collected from its first moment on. */
+  open(path: string, options?: OpenOptions): Promise<Page>
+  /** Everything that a page must not do, so far: `csp: ...`, `console: ...`, `error: ...`, `axe: ...`, `sideways: ...`. */
+  faultsOf(page: Page): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const CHROMIUM = '/usr/bin/chromium'
+const WAIT_MS = 15_000
+
+export async function openConsole(options: ControlAppOptions = {}): Promise<ConsoleRig> {
+  await buildConsole()
+  const control = await controlApp(options)
+  await control.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = control.app.server.address() as AddressInfo
+  const origin = `http://127.0.0.1:${port}`
+  const token = await control.tokenFor({ scopes: ['admin'] })
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  const said = new WeakMap<Page, string[]>()
+
+  async function newContext(given: OpenOptions): Promise<BrowserContext> {
+    const { theme = 'light', width = 1_440, height = 900, signedIn = true } = given
+    const context = await browser.newContext({
+      viewport: { width, height },
+      colorScheme: theme,
+      hasTouch: width < 600,
+      reducedMotion: given.reducedMotion === true ? 'reduce' : 'no-preference',
+      forcedColors: given.forcedColors === true ? 'active' : 'none',
+    })
+    context.setDefaultTimeout(WAIT_MS)
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin })
+    if (signedIn) {
+      const answer = await context.request.post(`${origin}/api/v1/sessions`, { data: { token }, headers: { origin } })
+      if (answer.status() !== 201) throw new Error(`signing in was answered ${answer.status()}: ${await answer.text()}`)
+    }
+    return context
+  }
+
+  const rig: ConsoleRig = {
+    origin,
+    control,
+    fleet: makeFleet(control.database),
+    token,
+    browser,
+    async open(path, given = {}) {
+      const context = given.context ?? (await newContext(given))
+      const page = await context.newPage()
+      const faults: string[] = []
+      said.set(page, faults)
+      page.on('pageerror', error => faults.push(`error: ${error.message}`))
+      page.on('console', message => {
+        if (message.type() === 'error' || message.type() === 'warning') faults.push(`console: ${message.text()}`)
+      })
+      await page.exposeFunction('fairleadViolation', (text: string) => void faults.push(`csp: ${text}`))
+      await page.addInitScript(() => {
+        document.addEventListener('securitypolicyviolation', event => {
+          const told = Reflect.get(window, 'fairleadViolation')
+          if (typeof told === 'function') told(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`)
+        })
+      })
+      await page.goto(`${origin}${path}`)
+      return page
+    },
+    async faultsOf(page) {
+      // Animations that run change colours: axe looks at what is there in the end.
+      await page.waitForFunction(() =>
+        document.getAnimations().every(one => one.effect?.getTiming().iterations === Number.POSITIVE_INFINITY),
+      )
+      const axe = await page.evaluate(runAxe, AXE)
+      const sideways = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      )
+      return [...(said.get(page) ?? []), ...axe, ...(sideways > 0 ? [`sideways: ${sideways} px`] : [])]
+    },
+    async close() {
+      await browser.close()
+      await control.close()
+    },
+  }
+  atEnd(() => rig.close())
+  return rig
+}
+
+/** Runs in the page, past its policy: playwright evaluates it, no script element does. */
+async function runAxe(source: string): Promise<string[]> {
+  type Found = {
+    readonly violations: readonly {
+      readonly id: string
+      readonly impact: string | null
+      readonly nodes: readonly { readonly target: unknown; readonly failureSummary?: string }[]
+    }[]
+  }
+  if (Reflect.get(window, 'axe') === undefined) new Function(source)()
+  const axe = Reflect.get(window, 'axe') as { run(options: unknown): Promise<Found> }
+  const { violations } = await axe.run({ resultTypes: ['violations'] })
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `axe: ${id} at ${String(target)}: ${failureSummary}`),
+    )
+}
