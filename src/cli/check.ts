@@ -4,15 +4,19 @@ import { type Problem, routeLabel } from '../core/problem.ts'
 import { REASONS, type Verdict } from '../core/verdict.ts'
 import { defineCommand } from './command.ts'
 import { type CompiledStates, compileStates } from './compile-states.ts'
+import { makeLocator } from './entry-places.ts'
 import { type ExitCode, type Io, painter } from './io.ts'
 import { CONFIG_OPTION, loadAgentConfig } from './load-config.ts'
 import { problemText, type UnknownFieldNote, unknownFieldNotes, unknownFieldText } from './print-problems.ts'
 import { type ReadStates, readStates } from './read-states.ts'
 
+/** `place`: where an entry without an id stands, such as `tcpRoutes[3]`. */
+type LocatedProblem = Problem & { readonly place: string | null }
+
 type Outcome = {
   readonly read: ReadStates
   readonly accepted: readonly RouteOutcome[]
-  readonly problems: readonly Problem[]
+  readonly problems: readonly LocatedProblem[]
   readonly unknownFields: readonly UnknownFieldNote[]
 }
 
@@ -20,20 +24,23 @@ type Outcome = {
 const exitCode = ({ read, problems }: Outcome): ExitCode => (read.faults.length > 0 ? 2 : problems.length > 0 ? 1 : 0)
 
 function judge(read: ReadStates, { compiled, problems }: CompiledStates): Outcome {
+  const placeOf = makeLocator(read.documents.map(({ places }) => places))
   return {
     read,
     accepted: compiled.outcomes.filter(({ problem }) => problem === null),
-    problems,
+    problems: problems.map(problem => ({ ...problem, place: placeOf(problem) })),
     unknownFields: read.documents.flatMap(unknownFieldNotes),
   }
 }
 
 function countText({ read, accepted, problems }: Outcome): string {
-  // A route with three faults is one route; one without an id has nothing to be told apart by.
+  // A route with three faults is one route; one without an id is told apart by its place.
   const routes = new Map<string, Verdict>()
   for (const [i, problem] of problems.entries()) {
     const name =
-      problem.routeId === null ? `${i}` : `${problem.origin} ${routeLabel(problem)} ${REASONS[problem.code].verdict}`
+      problem.routeId === null
+        ? `${problem.origin} ${problem.place ?? i}`
+        : `${problem.origin} ${routeLabel(problem)} ${REASONS[problem.code].verdict}`
     routes.set(name, REASONS[problem.code].verdict)
   }
   const verdicts = [...routes.values()]
@@ -47,7 +54,8 @@ function countText({ read, accepted, problems }: Outcome): string {
 
 function printText(outcome: Outcome, io: Io): void {
   const paint = painter(io.colour.out)
-  for (const problem of [...outcome.read.faults, ...outcome.problems]) io.out(`${problemText(problem, paint)}\n`)
+  for (const fault of outcome.read.faults) io.out(`${problemText(fault, paint)}\n`)
+  for (const problem of outcome.problems) io.out(`${problemText(problem, paint, problem.place)}\n`)
   const notes = [
     ...outcome.unknownFields.map(unknownFieldText),
     ...outcome.accepted.flatMap(({ key, candidate, notes, degraded }) =>
@@ -59,7 +67,7 @@ function printText(outcome: Outcome, io: Io): void {
   io.out(`${paint(exitCode(outcome) === 0 ? 'green' : 'bold', countText(outcome))}\n`)
 }
 
-const withVerdict = (problem: Problem) => ({ verdict: REASONS[problem.code].verdict, ...problem })
+const withVerdict = <T extends Problem>(problem: T) => ({ verdict: REASONS[problem.code].verdict, ...problem })
 
 function printJson(outcome: Outcome, io: Io): void {
   const { read, accepted, problems, unknownFields } = outcome
@@ -74,7 +82,7 @@ function printJson(outcome: Outcome, io: Io): void {
       notes,
       degraded: degraded === null ? null : withVerdict(degraded),
     })),
-    problems: [...read.faults, ...problems].map(withVerdict),
+    problems: [...read.faults.map(fault => ({ ...fault, place: null })), ...problems].map(withVerdict),
     unknownFields,
   }
   io.out(`${JSON.stringify(answer, null, 2)}\n`)

@@ -14,15 +14,15 @@ const found = ({ field, value }: Problem): readonly [string, string][] => {
   return value === null ? [] : [['found', value]]
 }
 
-/** `routes.d/db.yaml  tcp/pg`, then field and value, verdict and sentence, remedy. */
-export function problemText(problem: Problem, paint: Paint): string {
+/** `routes.d/db.yaml  tcp/pg` (or `tcpRoutes[3]`, its place in the document), then field and value, verdict and sentence, remedy. */
+export function problemText(problem: Problem, paint: Paint, place: string | null = null): string {
   const { verdict } = REASONS[problem.code]
   const rows = columns([
     ...found(problem),
     [verdict, `${sentence(problem.message)}  ${problem.code}`],
     ['remedy', sentence(problem.remedy)],
   ])
-  const label = problem.protocol === null && problem.routeId === null ? '' : `  ${routeLabel(problem)}`
+  const label = problem.protocol === null && problem.routeId === null ? '' : `  ${place ?? routeLabel(problem)}`
   // Painted after the columns are set: colours have a length, too.
   const coloured = rows.replace(
     new RegExp(`^( +)(${verdict})( .*)$`, 'm'),

@@ -7,6 +7,7 @@ import type { Problem } from '../core/problem.ts'
 import { isRecord } from '../core/refusal.ts'
 import { decodeUtf8, fileProblem, MAX_DOCUMENT_BYTES, parseDocumentText } from '../core/yaml-document.ts'
 import { errorCode } from '../lib/errors.ts'
+import { type EntryPlaces, entryPlaces } from './entry-places.ts'
 
 export type StateDocument = {
   /** As the user named it, or within the directory that the user named. */
@@ -14,6 +15,8 @@ export type StateDocument = {
   /** `routes`: the three lists at the top level. `state`: what a control plane sends, with the lists under `traefik`. */
   readonly kind: 'routes' | 'state'
   readonly state: ParsedState
+  /** Of the bad entries that have no id. */
+  readonly places: EntryPlaces
 }
 
 export type ReadStates = {
@@ -97,7 +100,10 @@ function parseDocument({ fileName, bytes }: Bytes, maxRoutes: number): Read<Stat
   const kind = isRecord(parsed.value) && Object.hasOwn(parsed.value, 'traefik') ? 'state' : 'routes'
   const parse = kind === 'state' ? parseExpectedState : parseRoutesFile
   const result = parse(parsed.value, { origin: fileName, maxRoutes })
-  return result.ok ? { ok: true, value: { fileName, kind, state: result.state } } : result
+  if (!result.ok) return result
+  const isState = kind === 'state' && isRecord(parsed.value)
+  const places = entryPlaces(isState ? parsed.value.traefik : parsed.value, isState ? 'traefik.' : '', fileName)
+  return { ok: true, value: { fileName, kind, state: result.state, places } }
 }
 
 /** Every file once, in the order of its first mention; the files of a directory by name. Never throws for what is on the disk. */

@@ -41,6 +41,45 @@ describe('exit codes', () => {
   })
 })
 
+describe('an entry without an id', () => {
+  const NAMELESS = { upstreams: ['10.200.1.5:5432'], externalPort: 10001 }
+
+  test('is told by its place', async () => {
+    const files = { 'a.json': { tcpRoutes: [PG, NAMELESS, 7, NAMELESS], udpRoutes: [{ ...NAMELESS, id: '' }] } }
+    const { code, out } = await check(files)
+    expect(code).toBe(1)
+    expect(out.split('\n').filter(line => line.startsWith('a.json'))).toEqual([
+      'a.json  tcpRoutes[1]',
+      'a.json  tcpRoutes[2]',
+      'a.json  tcpRoutes[3]',
+      'a.json  udpRoutes[0]',
+    ])
+    expect(out).toContain('routes: 1 accepted, 4 rejected; files: 1\n')
+  })
+
+  test('in a saved state, and among those of other files', async () => {
+    const state = { schema: 1, traefik: { routes: [], httpRoutes: [{ ...WEB, id: undefined }] } }
+    const { out } = await check(
+      { 'a.json': state, 'b.json': { routes: [WEB, { ...WEB, id: 7 }] } },
+      '--json',
+      'a.json',
+      'b.json',
+    )
+    const { problems } = JSON.parse(out)
+    expect(problems.map(({ origin, place }: { origin: string; place: string }) => [origin, place])).toEqual([
+      ['a.json', 'traefik.httpRoutes[0]'],
+      ['b.json', 'routes[1]'],
+    ])
+  })
+
+  test('one with an id is told by that', async () => {
+    const { out } = await check({ 'a.json': { tcpRoutes: [{ ...PG, externalPort: 1 }] } }, '--json', 'a.json')
+    expect(JSON.parse(out).problems.map(({ routeId, place }: Record<string, unknown>) => [routeId, place])).toEqual([
+      ['pg', null],
+    ])
+  })
+})
+
 describe('what is said of a route', () => {
   test('a port that is not in the pool', async () => {
     expect(
@@ -260,6 +299,7 @@ describe('forms of the answer', () => {
           message: 'TCP port 10001 is held by tcp/pg (a.json)',
           remedy: 'Choose another port, or delete the other route first.',
           origin: 'a.json',
+          place: null,
         },
       ],
       unknownFields: [{ origin: 'a.json', field: 'extra', count: 1, suggestion: null }],
