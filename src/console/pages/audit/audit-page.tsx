@@ -158,10 +158,11 @@ function Tools({ filters, change, rows }: ToolsProps): ReactElement {
       onSelect: toggle(field, value),
     }))
   return (
-    <div className="tools">
+    <div className="tools" role="search" aria-label="Changes">
       <div className="search">
         <Icon of={Search} />
         <input
+          className="input"
           type="search"
           aria-label="Search the changes"
           placeholder="Service, person, port, code"
