@@ -45,7 +45,13 @@ export function registerAgents(app: App, deps: ControlDeps): void {
     '/enrollment-tokens',
     {
       config: { access: 'admin', global: true, problems: ['NODE_NAME_TAKEN'] },
-      schema: { body: EnrollmentTokenInput, response: { 201: EnrollmentToken } },
+      schema: {
+        tags: ['nodes'],
+        summary: 'Make a token with which one node can come in; it is shown this once',
+        operationId: 'createEnrollmentToken',
+        body: EnrollmentTokenInput,
+        response: { 201: EnrollmentToken },
+      },
     },
     async (request, reply) => {
       const token = makeEnrollmentToken()
@@ -70,9 +76,16 @@ export function registerAgents(app: App, deps: ControlDeps): void {
       config: {
         access: 'public',
         guessable: true,
+        anyHost: true,
         problems: ['ENROLLMENT_TOKEN_INVALID', 'NODE_NAME_TAKEN', 'NODE_NAME_OTHER', 'NODE_KEY_TAKEN'],
       },
-      schema: { body: EnrollInput, response: { 201: Enrolled } },
+      schema: {
+        tags: ['agents'],
+        summary: 'Come in as a node, with a token that works once',
+        operationId: 'enroll',
+        body: EnrollInput,
+        response: { 201: Enrolled },
+      },
     },
     async (request, reply) => {
       const nodeId = makeId('srv', { now: clock.now })
@@ -100,6 +113,9 @@ export function registerAgents(app: App, deps: ControlDeps): void {
         problems: ['SIGNATURE_INVALID', 'CLOCK_SKEW', 'NODE_REVOKED', 'NODE_RETIRED'],
       },
       schema: {
+        tags: ['agents'],
+        summary: 'What the node is to serve; held until there is something new',
+        operationId: 'getExpectedState',
         headers: ExpectedStateHeaders,
         response: { 200: ExpectedStateDocument, 304: z.null().meta({ description: 'Nothing is new.' }) },
       },

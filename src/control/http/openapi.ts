@@ -11,11 +11,13 @@ const TAGS = [
     name: 'services',
     description: 'What is behind the proxies: addresses, and the ports under which they are reached.',
   },
+  { name: 'ports', description: 'The ports of a service, each a route when it is public.' },
   { name: 'pools', description: 'The numbers that are handed out, and who has them.' },
   { name: 'routes', description: 'What became of each public port on each node.' },
   { name: 'nodes', description: 'The proxies.' },
   { name: 'agents', description: 'For the agents on the nodes.' },
   { name: 'events', description: 'What happens, as it happens.' },
+  { name: 'control', description: 'The control plane itself.' },
   { name: 'audit', description: 'Who changed what.' },
   { name: 'tokens', description: 'API tokens.' },
   { name: 'sessions', description: 'Sessions of the console.' },
@@ -133,7 +135,7 @@ export function addOpenApi(app: App, version: string): void {
       .map(([part, schema]) => [part, schema instanceof z.ZodType ? schema.clone(schema.def) : schema])
     route.schema = { security: securityOf(route.config?.access), ...rest, ...Object.fromEntries(parts) }
     for (const method of [route.method].flat())
-      if (method === 'PATCH' || method === 'DELETE')
+      if (method === 'PUT' || method === 'PATCH' || method === 'DELETE')
         versioned.add(`${method.toLowerCase()} ${route.url.replace(/:([A-Za-z]+)/g, '{$1}')}`)
   })
   let text: string | null = null

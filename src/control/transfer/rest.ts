@@ -5,6 +5,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
+import { z } from 'zod'
 import { LoginLink, NewEpoch } from '../../api/transfer.ts'
 import { formatListen } from '../../lib/setting-types.ts'
 import { fairleadVersion } from '../../lib/version.ts'
@@ -103,7 +104,20 @@ export function registerTransfer(app: App, deps: ControlDeps): void {
 
   app.get(
     '/export',
-    { config: admin, schema: { tags: ['control'], summary: 'Everything, as lines of JSON', operationId: 'exportAll' } },
+    {
+      config: admin,
+      schema: {
+        tags: ['control'],
+        summary: 'Everything, as lines of JSON',
+        operationId: 'exportAll',
+        response: {
+          200: {
+            description: 'One JSON document a line.',
+            content: { 'application/x-ndjson': { schema: z.unknown() } },
+          },
+        },
+      },
+    },
     async (_request, reply) => {
       const path = await exportToFile(deps, fairleadVersion())
       const file = createReadStream(path)

@@ -87,3 +87,17 @@ describe('a credential', () => {
     expect((await control.as(token)('GET', '/tokens')).status).toBe(401)
   })
 })
+
+test('every tag of an operation is explained', async () => {
+  const document = (await control.inject('GET', '//openapi.json')).json
+  const known = document.tags.map(({ name }: { name: string }) => name)
+  const used = new Set((await operationsOf(control)).flatMap(({ operation }) => operation.tags ?? []))
+  expect([...used].sort()).toEqual([...known].sort())
+})
+
+test('the document names no schema that it does not have, and has none that it does not name', async () => {
+  const { text, json } = await control.inject('GET', '//openapi.json')
+  const named = new Set([...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(match => match[1]))
+  expect([...named].sort()).toEqual(Object.keys(json.components.schemas).sort())
+  expect(json.openapi).toBe('3.1.0')
+})
