@@ -97,16 +97,16 @@ export function checkEndpoints(
 
 /** What a draft says, as a route that asks for nothing yet where it is free to choose. */
 function sourceOf(draft: PortDraft, preset: string | null): RouteSource {
-  const { externalPort, shared, port: _port, ...rest } = draft
+  const { externalPort, externalPortEnd, shared } = draft
   return {
-    ...rest,
+    ...draft,
     id: 'port',
     serviceId: 'service',
-    port: draft.port,
     preset: draft.preset ?? preset,
-    externalPort: externalPort ?? shared,
+    externalPort: shared ?? externalPort,
+    // A shared number is no block, which is told elsewhere.
+    externalPortEnd: shared === null ? externalPortEnd : null,
     tls: null,
-    probe: draft.probe,
     claimedAt: 0,
   }
 }

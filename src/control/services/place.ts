@@ -127,7 +127,25 @@ async function checkName(tx: Tx, wish: NameWish, { actor }: Claimant, { httpPort
   }
 }
 
-/** Claims the place that the draft asks for, and writes it to the port, which has none. Null when that is done. */
+/** A refusal, when a name that the draft asks for is another's: to be asked before the port is written, for the database takes no name twice. */
+export async function checkNames(
+  tx: Tx,
+  claimant: Claimant,
+  draft: PortDraft,
+  ground: Ground,
+): Promise<Refusal | null> {
+  const { portId, projectId } = claimant
+  const { protocol, domain, pathPrefix, isPublic, sniHostname } = draft
+  if (protocol === 'http')
+    return domain === null
+      ? null
+      : checkName(tx, { portId, projectId, kind: 'domain', name: domain, pathPrefix }, claimant, ground)
+  const port = draft.shared ?? draft.externalPort
+  if (!isPublic || port === null || sniHostname === null) return null
+  return checkName(tx, { portId, projectId, kind: 'sni', name: sniHostname, port }, claimant, ground)
+}
+
+/** Claims the number, or the name on a shared one, that the draft asks for, and writes it to the port, which has none. Null when that is done. */
 export async function claimPlace(
   change: Change,
   claimant: Claimant,
@@ -135,38 +153,19 @@ export async function claimPlace(
   ground: Ground,
 ): Promise<Refusal | null> {
   const { tx } = change
-  const { portId, projectId } = claimant
+  const { portId: servicePortId, projectId } = claimant
   const { protocol, shared, externalPort, externalPortEnd, sniHostname } = draft
-  if (protocol === 'http') {
-    if (draft.domain === null) return null
-    const wish = { portId, projectId, kind: 'domain', name: draft.domain, pathPrefix: draft.pathPrefix } as const
-    return checkName(tx, wish, claimant, ground)
-  }
-  if (!draft.isPublic) return null
-  const number = shared ?? externalPort
-  if (number !== null && sniHostname !== null) {
-    const refusal = await checkName(
-      tx,
-      { portId, projectId, kind: 'sni', name: sniHostname, port: number },
-      claimant,
-      ground,
-    )
-    if (refusal !== null) return refusal
-  }
+  if (protocol === 'http' || !draft.isPublic) return null
   if (shared !== null && sniHostname !== null) {
     const attached = await attachHost(
       change,
-      { servicePortId: portId, projectId, port: shared, host: sniHostname },
+      { servicePortId, projectId, port: shared, host: sniHostname },
       ground.rules,
     )
     return attached.ok ? null : describe(tx, attached.problem, claimant, draft, ground)
   }
   const count = externalPort === null || externalPortEnd === null ? 1 : externalPortEnd - externalPort + 1
   const allocate = protocol === 'tcp' ? allocateTcpPort : allocateUdpPort
-  const allocated = await allocate(
-    change,
-    { servicePortId: portId, projectId, wanted: externalPort, count },
-    ground.rules,
-  )
+  const allocated = await allocate(change, { servicePortId, projectId, wanted: externalPort, count }, ground.rules)
   return allocated.ok ? null : describe(tx, allocated.problem, claimant, draft, ground)
 }

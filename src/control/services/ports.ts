@@ -17,7 +17,7 @@ import { releasePort } from '../ports/ports.ts'
 import { type Checked, checkPort, type Surroundings } from './check.ts'
 import { readOpenConnections } from './connections.ts'
 import { type Drafted, draftPort, type PortDraft } from './draft.ts'
-import { claimPlace } from './place.ts'
+import { checkNames, claimPlace } from './place.ts'
 import { addedPort, changedPort, note, removedPort, stayOpen, warnings } from './plan.ts'
 import { presetFacts } from './preset.ts'
 import { below, type Refusal, throwRefusals } from './refusal.ts'
@@ -110,16 +110,14 @@ export async function addPort(
   const checked = checkPort(draft, surroundingsOf(service, endpoints, room))
   const found = [...refusals, ...checked.refusals]
   const id = makeId('prt', { now: room.clock.now })
-  await tx.insert(servicePorts).values({ id, serviceId: service.id, ...columnsOf(draft, checked) })
-  if (knowsItsPlace(found)) {
-    const refusal = await claimPlace(
-      await m.change(),
-      { portId: id, projectId: service.projectId, actor },
-      draft,
-      ground,
-    )
-    if (refusal !== null) found.push(refusal)
-  }
+  const claimant = { portId: id, projectId: service.projectId, actor }
+  const placed = knowsItsPlace(found)
+  const taken = placed ? await checkNames(tx, claimant, draft, ground) : null
+  // The database takes no domain twice; what else is wrong with the port is told all the same.
+  const columns = { ...columnsOf(draft, checked), ...(placed && taken === null ? {} : { domain: null }) }
+  await tx.insert(servicePorts).values({ id, serviceId: service.id, ...columns })
+  const refused = taken ?? (placed ? await claimPlace(await m.change(), claimant, draft, ground) : null)
+  if (refused !== null) found.push(refused)
   return { refusals: found, row: await readRow(tx, id), notes: checked.notes }
 }
 
@@ -166,7 +164,10 @@ async function move(
 ): Promise<Refusal | null> {
   const { tx, actor } = m
   const change = await m.change()
+  const claimant = { portId: row.id, projectId, actor }
   const keeps = keepsPlace(row, draft, ground)
+  const taken = keeps ? null : await checkNames(tx, claimant, draft, ground)
+  if (taken !== null) return taken
   if (!keeps) await releasePort(change, row.id)
   const updated = await tx
     .update(servicePorts)
@@ -180,7 +181,7 @@ async function move(
     .where(and(eq(servicePorts.id, row.id), eq(servicePorts.version, row.version)))
     .returning({ id: servicePorts.id })
   if (updated.length !== 1) throw new DatabaseError('DATABASE_CONFLICT', `port ${row.id} was changed without the lock`)
-  return keeps ? null : claimPlace(change, { portId: row.id, projectId, actor }, draft, ground)
+  return keeps ? null : claimPlace(change, claimant, draft, ground)
 }
 
 type Moving = {

@@ -4,7 +4,7 @@ import type { Project, ProjectInput, ProjectPage, ProjectPatch, ProjectQuery } f
 import { type Actor, visibleTo } from '../access/actor.ts'
 import { DatabaseError } from '../db/error.ts'
 import { makeId } from '../db/id.ts'
-import { allocatedPorts, projects, services } from '../db/schema.ts'
+import { projects, services } from '../db/schema.ts'
 import type { Tx } from '../db/transaction.ts'
 import { ApiError } from '../http/api-error.ts'
 import { makeCursor, readCursor, takePage } from '../http/page.ts'
@@ -13,9 +13,10 @@ import { announce } from '../hub.ts'
 import type { Room } from './ports.ts'
 import { findProject, type ProjectRow } from './rows.ts'
 
+// Drizzle leaves the table's name out where there is only one, and both tables have an id.
 const counts = {
-  portsUsed: sql<number>`(select count(*)::int from ${allocatedPorts} where ${allocatedPorts.projectId} = ${projects.id})`,
-  services: sql<number>`(select count(*)::int from ${services} where ${services.projectId} = ${projects.id})`,
+  portsUsed: sql<number>`(select count(*)::int from allocated_ports a where a.project_id = projects.id)`,
+  services: sql<number>`(select count(*)::int from services s where s.project_id = projects.id)`,
 }
 
 type Counts = { readonly portsUsed: number; readonly services: number }
