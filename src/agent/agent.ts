@@ -9,17 +9,13 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { reconcileOne } from '../core/drift.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
-import { foreignNow } from '../core/foreign.ts'
-import { canonicalJson } from '../core/hash.ts'
-import type { ObservedTraefik } from '../core/observed.ts'
-import type { TraefikView } from '../core/placement.ts'
 import { restartCost } from '../core/restart-cost.ts'
 import { upstreamUse } from '../core/upstream-use.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin/admin.ts'
-import { createExplainer } from './admin/explainer.ts'
-import { type StatusView, statusView } from './admin/status-view.ts'
+import type { StatusView } from './admin/status-view.ts'
+import { type Answers, createAnswers } from './answers.ts'
 import type { AgentConfig } from './config.ts'
 import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
@@ -33,32 +29,29 @@ import { createPublication } from './publication.ts'
 import { createReconciler } from './reconcile.ts'
 import type { Reporter } from './reports/report.ts'
 import { createReporting } from './reports/reporting.ts'
+import { createSight } from './sight.ts'
 import { type ControlPlaneAccess, createSources } from './sources/sources.ts'
 import { createCrashMarker } from './store/crash-marker.ts'
 import { createDefaultCertificate } from './store/default-certificate.ts'
 import type { Failpoint } from './store/snapshot-store.ts'
 import { createSnapshotStore } from './store/snapshot-store.ts'
 import { encodeState, STATE_FORMAT, type StoredState, storedBodies } from './stored-state.ts'
-import { createObserver, type Observer } from './traefik/observer.ts'
-import { createPresence } from './traefik/presence.ts'
 import { createRestartWatch } from './traefik/restart-watch.ts'
-import { createTraefikApi, type TraefikApi } from './traefik/traefik-api.ts'
-import { createVerdicts, evidenceOf } from './verdicts.ts'
+import { createVerdicts } from './verdicts.ts'
 
 const STOP_STEP_TIMEOUT_MS = 8_000
 
 /** For the first attempts of the sources and of reading Traefik; what the run before has left is served meanwhile. */
 const FIRST_ATTEMPTS_MS = 3_000
 
+/** Without a saved state and without an API, so long a source that has never spoken is waited for: Traefik may have its routes. */
+const SILENT_SOURCE_MS = 60_000
+
 /** The longest that a Traefik takes to stop with the limits of our static configuration. */
 const STOPPING_MS = 15_000
 
 /** Held polls are answered, and the next ones are held again. */
 const ANSWER_NOW_MS = 1
-
-/** A body that took Traefik less than this is no reason to wait with the next one. */
-const QUICK_APPLY_MS = 250
-const LONGEST_PAUSE_MS = 10_000
 
 export type AgentOptions = {
   readonly config: AgentConfig
@@ -96,6 +89,7 @@ export function createAgent(options: AgentOptions): Agent {
   const lifecycle = createLifecycle({ logger, stepTimeoutMs: STOP_STEP_TIMEOUT_MS })
   const metrics = createMetrics(registry)
   const startedAt = clock.now()
+  const beganMs = clock.monotonic()
   // Never jumps, and goes on over a restart as far as the wall clock does.
   const steadyFrom = startedAt - clock.monotonic()
   const steady = (): number => steadyFrom + clock.monotonic()
@@ -108,10 +102,7 @@ export function createAgent(options: AgentOptions): Agent {
     now: clock.now,
     ...failpoint,
   })
-  let running: {
-    readonly status: () => StatusView
-    readonly accept: (hash: string | null) => readonly string[]
-  } | null = null
+  let running: Answers | null = null
 
   async function open(): Promise<AgentPorts> {
     const { tokenFile } = config.provider
@@ -120,7 +111,6 @@ export function createAgent(options: AgentOptions): Agent {
     lifecycle.onStop('snapshot store', () => store.close())
 
     // ------------------------------------------------------------------------------------------- what Traefik asks, and shows
-    let observer: Observer | null = null
     /** The settings with the ports that are really listened on. */
     let bound: AgentConfig = config
     let polledHash: string | null = null
@@ -142,28 +132,24 @@ export function createAgent(options: AgentOptions): Agent {
       if (poll.hash === null) return
       const isFirst = poll.hash !== polledHash
       polledHash = poll.hash
-      if (isFirst) observer?.fetched(poll.hash)
-      else if (poll.newConnection) observer?.kick()
+      if (isFirst) sight.fetched(poll.hash)
+      else if (poll.newConnection) sight.kick()
       publication.fetched(poll.hash, poll.at, poll.connectionId)
     }
 
-    /** Who the other providers are is known of the Traefik that runs, not of the one before it: it may have been given another. */
-    const remembered = saved?.state.observed == null ? null : { ...saved.state.observed, providers: null }
-    /** Infinity while nobody listens on the API. */
-    let listensSinceMs = Number.NEGATIVE_INFINITY
-    let foreignBefore = remembered?.foreignRouters ?? []
-    const seen = (): ObservedTraefik | null => {
-      const observation = observer?.observation()
-      const reading = observation?.reading ?? null
-      if (observation === undefined || reading === null) return remembered
-      const { version, entryPoints, runtime } = reading
-      const providers = reading.askedAtMs >= listensSinceMs ? reading.providers : null
-      foreignBefore = foreignNow(runtime.foreignRouters, foreignBefore, observation.settled)
-      return { version, entryPoints, foreignRouters: foreignBefore, providers }
-    }
-    const view = (everServed: ReadonlySet<string>): TraefikView => ({
-      observed: seen(),
-      tombstones: observer === null || observer.observation().settled ? 'everywhere' : everServed,
+    const sight = createSight({
+      api: config.traefik.api,
+      remembered: saved?.state.observed ?? null,
+      onNews: () => request(),
+      onLook,
+      onRestart: restarted => {
+        provider.resetHold()
+        publication.restarted(restarted)
+      },
+      onGone: () => provider.pauseHolding(STOPPING_MS),
+      onBack: () => provider.pauseHolding(0),
+      logger,
+      now: clock.now,
     })
 
     const publication = createPublication({
@@ -172,9 +158,9 @@ export function createAgent(options: AgentOptions): Agent {
         provider.publish(snapshot)
         metrics.served(snapshot)
       },
-      observation: () => observer?.observation() ?? null,
-      provider: () => provider.stats(),
-      look: () => observer?.kick(),
+      observation: sight.observation,
+      provider: provider.stats,
+      look: sight.kick,
       onChange: () => judgeAgain(),
       onReplan: () => request(),
       onNack: () => {
@@ -218,24 +204,19 @@ export function createAgent(options: AgentOptions): Agent {
       mark: sources.mark,
       guards,
       publication,
-      view,
+      view: sight.view,
       node: () =>
         settingsOf(bound, {
           ownAddresses: options.ownAddresses(),
-          observed: seen(),
+          observed: sight.seen(),
           ownCertificate: ownCertificate?.current() ?? null,
         }),
       standing: () => {
-        if (observer === null) return null
-        const { reading, fault } = observer.observation()
-        // Nobody listens, so nobody has routes; one that listens and is late may have them all.
-        if (reading === null) return fault === null || fault.kind === 'timeout' ? 'unknown' : null
-        return reading.runtime.routers.map(({ name }) => name).filter(name => !name.startsWith('tombstone_'))
+        // Nobody can ask Traefik. A control plane that is late at the start has its chance, and local files do not wait for it for ever.
+        if (config.traefik.api === null) return clock.monotonic() - beganMs < SILENT_SOURCE_MS ? 'unknown' : null
+        return sight.standing()
       },
-      pauseMs: () => {
-        const lastApplyMs = observer?.observation().lastApplyMs ?? 0
-        return lastApplyMs < QUICK_APPLY_MS ? 0 : Math.min(lastApplyMs, LONGEST_PAUSE_MS)
-      },
+      pauseMs: sight.pauseMs,
       save: async state => {
         const result = await store.save(state)
         metrics.saved(result)
@@ -253,8 +234,8 @@ export function createAgent(options: AgentOptions): Agent {
     const restart = createRestartWatch({
       ask: async signal =>
         restartCost(
-          (await api?.openConnections(signal)) ?? null,
-          observer?.observation().reading?.entryPoints ?? [],
+          await sight.openConnections(signal),
+          sight.observation()?.reading?.entryPoints ?? [],
           config.traefik.api,
         ),
       onChange: () => judgeAgain(),
@@ -264,7 +245,7 @@ export function createAgent(options: AgentOptions): Agent {
       round: reconciler.round,
       publication: publication.view,
       tokenRefused: () => provider.stats().tokenRefused,
-      observation: () => observer?.observation() ?? null,
+      observation: sight.observation,
       heldReasons: guards.reasons,
       failedProbes: () => probing.failed(),
       restart,
@@ -276,7 +257,7 @@ export function createAgent(options: AgentOptions): Agent {
     const probing = createProbing({
       round: reconciler.round,
       judged: verdicts.judged,
-      observation: () => observer?.observation() ?? null,
+      observation: sight.observation,
       sources: sources.statuses,
       onTurn: judgeAgain,
       onResult: metrics.probed,
@@ -290,58 +271,14 @@ export function createAgent(options: AgentOptions): Agent {
       reporting?.changed()
     }
 
-    let knownTraefik = canonicalJson(remembered)
-    let wasSettled = false
-    /** What depends on Traefik is compiled again: its entry points, its version, the routers of others, and whether these can be trusted. */
-    function lookAtWhatIsSeen(): void {
-      const settled = observer?.observation().settled ?? false
-      const traefik = canonicalJson(seen())
-      // And while nothing is served yet, what it shows may be what is waited for.
-      if (traefik !== knownTraefik || settled !== wasSettled || reconciler.round() === null) request()
-      knownTraefik = traefik
-      wasSettled = settled
-    }
-    function onObserved(): void {
-      lookAtWhatIsSeen()
+    function onLook(): void {
+      // While nothing is served yet, what Traefik shows may be what is waited for.
+      if (reconciler.round() === null) request()
       // Drift first: it is against what Traefik was seen to have before this look.
       judgeAgain()
       if (reconcileOne(verdicts.drift()) === 'send-again') publication.sendAgain()
       publication.observed()
       judgeAgain()
-    }
-
-    let api: TraefikApi | null = null
-    if (config.traefik.api !== null) {
-      const asked = createTraefikApi({ url: config.traefik.api })
-      api = asked
-      lifecycle.onStop('Traefik API', () => asked.close())
-      const presence = createPresence({
-        url: config.traefik.api,
-        logger,
-        onGone: () => {
-          listensSinceMs = Number.POSITIVE_INFINITY
-          lookAtWhatIsSeen()
-          provider.pauseHolding(STOPPING_MS)
-          observer?.kick()
-        },
-        onBack: () => {
-          listensSinceMs = performance.now()
-          provider.pauseHolding(0)
-          observer?.kick()
-        },
-      })
-      lifecycle.onStop('presence of Traefik', () => presence.stop())
-      presence.start()
-      observer = createObserver({
-        api: asked,
-        logger,
-        onChange: onObserved,
-        onRestart: restart => {
-          provider.resetHold()
-          publication.restarted(restart)
-        },
-        now: clock.now,
-      })
     }
 
     if (saved !== null) {
@@ -351,58 +288,22 @@ export function createAgent(options: AgentOptions): Agent {
     }
 
     // ------------------------------------------------------------------------------------------------------ what people ask
-    const status = (): StatusView =>
-      statusView({
-        node: config.node,
-        version,
-        startedAt,
-        api: config.traefik.api,
-        revision: {
-          expected: sources.revision(),
-          served: reconciler.round()?.revision ?? saved?.state.revision ?? null,
-          applied: publication.view().applied?.revision ?? null,
-        },
-        publication: publication.view(),
-        verdicts: verdicts.all(),
-        drift: verdicts.drift(),
-        rejected: reconciler.round()?.plan.rejected ?? [],
-        sources: sources.statuses(),
-        held: guards.held().map(entry => ({
-          ...entry,
-          untilMs: entry.untilMs === null ? null : entry.untilMs - steady() + clock.now(),
-        })),
-        observation: observer?.observation() ?? null,
-        provider: provider.stats(),
-        waiting: reconciler.waiting(),
-        probes: probing.results(),
-        ...(reporting === null ? {} : { report: reporting.stats() }),
-        store: store.status(),
-      })
-    const accept = (hash: string | null): readonly string[] => {
-      const accepted = guards.accept(hash)
-      if (accepted.length > 0) request()
-      return accepted
-    }
-    const explain = createExplainer({
-      verdicts: verdicts.all,
-      round: reconciler.round,
-      evidence: () => evidenceOf(observer?.observation() ?? null),
-      readAt: () => observer?.observation().readAt ?? null,
-      sources: sources.statuses,
-      probes: probing.results,
-      publication: () => {
-        const round = reconciler.round()
-        const { current, polled, moments } = publication.view()
-        if (current === null || round === null) return null
-        return {
-          hash: current.hash,
-          revision: round.revision,
-          polled,
-          compiledAt: round.compiledAt,
-          ...moments,
-          lastPollAt: provider.stats().lastPollAt,
-        }
-      },
+    const answers = createAnswers({
+      identity: { node: config.node, version, startedAt, api: config.traefik.api },
+      saved: saved?.state ?? null,
+      sources,
+      guards,
+      reconciler,
+      publication,
+      verdicts,
+      probing,
+      provider,
+      sight,
+      store,
+      report: () => reporting?.stats() ?? null,
+      steady,
+      now: clock.now,
+      onAccept: request,
     })
     beginReports = access => {
       if (reporting !== null || config.sources.controlPlane?.report !== 'auto') return
@@ -413,15 +314,15 @@ export function createAgent(options: AgentOptions): Agent {
         mark: sources.mark,
         round: reconciler.round,
         publication: publication.view,
-        observation: () => observer?.observation() ?? null,
+        observation: sight.observation,
         provider: provider.stats,
-        traefik: seen,
+        traefik: sight.seen,
         verdicts: verdicts.all,
         drift: verdicts.drift,
         held: guards.held,
         probes: probing.results,
-        explain,
-        openConnections: async signal => (await api?.openConnections(signal)) ?? null,
+        explain: answers.explain,
+        openConnections: sight.openConnections,
         onResult: metrics.reported,
         clock,
         logger,
@@ -430,12 +331,12 @@ export function createAgent(options: AgentOptions): Agent {
       lifecycle.onStop('reports', () => telling.stop())
       telling.start()
     }
-    running = { status, accept }
+    running = answers
     metrics.observe(
-      status,
+      answers.status,
       () => {
         const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
-        const entryPoints = observer?.observation().reading?.entryPoints ?? null
+        const entryPoints = sight.observation()?.reading?.entryPoints ?? null
         return {
           tcp: poolUse('tcp', config.ports.tcp, outcomes, entryPoints),
           udp: poolUse('udp', config.ports.udp, outcomes, entryPoints),
@@ -443,31 +344,15 @@ export function createAgent(options: AgentOptions): Agent {
       },
       {
         upstreams: () => {
-          const observation = observer?.observation()
+          const observation = sight.observation()
           const reading = observation?.fault === null ? observation.reading : null
           return reading === null ? null : upstreamUse(reading.runtime)
         },
-        openConnections: async signal => (await api?.openConnections(signal)) ?? null,
-        ours: () => poolEntryPoints(config.ports, observer?.observation().reading?.entryPoints ?? []),
+        openConnections: sight.openConnections,
+        ours: () => poolEntryPoints(config.ports, sight.observation()?.reading?.entryPoints ?? []),
       },
     )
-    const admin = createAdmin({
-      listen: config.admin.listen,
-      status,
-      explain,
-      readiness: () => readiness(publication.view().current !== null, status()),
-      liveness: () => ({ alive: true, reasons: [] }),
-      accept: hash => {
-        const held = guards.held().filter(entry => hash === null || entry.hash === hash)
-        const routes = held.reduce((sum, { removals }) => sum + removals.length, 0)
-        const [accepted] = accept(hash)
-        return accepted === undefined
-          ? notHeld(hash, guards.held().length)
-          : { ok: true, hash: accepted, removals: routes }
-      },
-      registry,
-      logger,
-    })
+    const admin = createAdmin({ listen: config.admin.listen, ...answers, registry, logger })
     const { port: adminPort } = await admin.start()
     lifecycle.onStop('admin endpoint', () => admin.stop())
     bound = {
@@ -479,10 +364,9 @@ export function createAgent(options: AgentOptions): Agent {
     // --------------------------------------------------------------------------------------------------------- set in motion
     lifecycle.onStop('reconciler', () => reconciler.stop())
     lifecycle.onStop('sources', () => sources.stop())
-    const looking = observer
-    if (looking !== null) lifecycle.onStop('observer', () => looking.stop())
+    lifecycle.onStop('look at Traefik', () => sight.stop())
     lifecycle.onStop('probes', () => probing.stop())
-    const firstAttempts = Promise.all([looking?.start(), sources.start(), ownCertificate?.start()])
+    const firstAttempts = Promise.all([sight.start(), sources.start(), ownCertificate?.start()])
     // A control plane that accepts and never answers must not keep the rest waiting.
     await Promise.race([firstAttempts, clock.sleep(FIRST_ATTEMPTS_MS, lifecycle.signal)])
     begun = true
@@ -508,34 +392,6 @@ export function createAgent(options: AgentOptions): Agent {
       if (running === null) throw new Error('the agent has not been started')
       return running.status()
     },
-    accept: hash => running?.accept(hash) ?? [],
+    accept: hash => running?.acceptHeld(hash) ?? [],
   }
 }
-
-/** Ready: a valid configuration is being served. */
-function readiness(serves: boolean, status: StatusView): { readonly ready: boolean; readonly reasons: string[] } {
-  const reasons = [
-    ...status.sources.flatMap(({ name, fault }) => (fault === null ? [] : [`${name}: ${fault.message}`])),
-    ...status.held.map(({ source, message }) => `${source}: ${message}; the removals are held`),
-    ...(status.store.fault === null
-      ? []
-      : [`state: ${status.store.fault.message}; a restart would come up with an older state`]),
-  ]
-  if (!serves)
-    reasons.unshift(
-      status.waiting === null
-        ? 'no configuration has been made yet'
-        : `waiting for a first reading of ${status.waiting.names.join(', ')}`,
-    )
-  return { ready: serves, reasons }
-}
-
-const notHeld = (hash: string | null, count: number) => ({
-  ok: false as const,
-  code: 'NOTHING_HELD',
-  message: hash === null || count === 0 ? 'nothing is held' : `nothing is held under the hash ${hash}`,
-  remedy:
-    count === 0
-      ? 'There is nothing to accept.'
-      : 'Look at fairlead status for what is held now: it has changed meanwhile.',
-})
