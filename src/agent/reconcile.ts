@@ -81,6 +81,8 @@ const SAVE_RETRY_MS = 30_000
 /** A state that was left alone is looked at again: the marker knows when it may be tried. */
 const POISON_RETRY_MS = 60_000
 const LONGEST_SLEEP_MS = 30_000
+/** What Traefik has may be known by then, or it was waited for long enough. */
+const WAITING_RETRY_MS = 5_000
 
 /** A number when the control plane gives one, else a hash; compared only for equality. */
 export function revisionLabel(statuses: readonly SourceStatus[]): number | string {
@@ -117,6 +119,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let lastObserved: ObservedTraefik | null = null
   let savedKey = ''
   let dirty = false
+  let isWaitingTold = false
   /** When the oldest change was told that no round has taken up, by the clock that never jumps. */
   let askedAtMs: number | null = null
   let stopped = false
@@ -182,9 +185,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         : setTimeout(() => scheduleLater(plan, saved), LONGEST_SLEEP_MS)
   }
 
-  function scheduleRetry(): void {
+  function requestIn(ms: number): void {
     if (laterTimer !== null) clearTimeout(laterTimer)
-    laterTimer = stopped ? null : setTimeout(request, POISON_RETRY_MS)
+    laterTimer = stopped ? null : setTimeout(request, ms)
   }
 
   function wouldDrop(plan: Plan): number | 'unknown' {
@@ -202,7 +205,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const marker = round === null ? options.crashMarker : undefined
     const attempt = contentHash(chosen.map(({ name, reading }) => [name, reading?.contentHash ?? null]))
     if ((await marker?.begin(attempt)) === 'poison') {
-      scheduleRetry()
+      requestIn(POISON_RETRY_MS)
       return
     }
     try {
@@ -235,10 +238,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (waiting !== null && served === null) {
       const dropped = wouldDrop(plan)
       if (dropped !== 0) {
-        log.warn(
-          { waitingFor: waiting.names, wouldDrop: dropped },
-          'not serving yet: Traefik has, or may have, routes that only a silent source can know',
-        )
+        if (!isWaitingTold)
+          log.warn(
+            { waitingFor: waiting.names, wouldDrop: dropped },
+            'not serving yet: Traefik has, or may have, routes that only a silent source can know',
+          )
+        isWaitingTold = true
+        requestIn(WAITING_RETRY_MS)
         return
       }
     }

@@ -262,6 +262,19 @@ describe('sources that are silent', () => {
     expect(made.log).toEqual(isServed ? ['save a', 'offer a', 'round'] : [])
   })
 
+  test('while nobody knows, it looks again by itself', async () => {
+    const made = make()
+    made.plane = null
+    made.standing = 'unknown'
+    made.reconciler.request()
+    await vi.advanceTimersByTimeAsync(4_999)
+    made.standing = null
+    expect(made.log).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(made.log).toEqual(['save a', 'offer a', 'round'])
+    await made.reconciler.stop()
+  })
+
   test('what is served already goes on being changed', async () => {
     const made = make()
     made.plane = null
