@@ -46,6 +46,8 @@ export type ControlProgram = {
 export type ControlProgramOptions = {
   /** Null: the embedded one. */
   readonly databaseUrl: string | null
+  /** Where it listens; default: a free one. */
+  readonly port?: number
   /** Merged into the settings at the top level. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
@@ -53,11 +55,12 @@ export type ControlProgramOptions = {
 export async function startControlProgram({
   databaseUrl,
   settings = {},
+  ...options
 }: ControlProgramOptions): Promise<ControlProgram> {
   const folder = await tempFolder()
   const directory = join(folder, 'state')
   await mkdir(directory, { mode: 0o700 })
-  const port = await freePort('tcp')
+  const port = options.port ?? (await freePort('tcp'))
   const url = `http://127.0.0.1:${port}`
   const config = join(folder, 'control.yaml')
   const whole = {
