@@ -159,10 +159,12 @@ export function createObserver(options: ObserverOptions): Observer {
         awaited = null
         return
       }
-      if (!result.ok || performance.now() - since > BEACON_DEADLINE_MS) {
+      if (performance.now() - since > BEACON_DEADLINE_MS) {
         awaited = null
         return
       }
+      // Then all is read, which tells whether Traefik is away; if it is not, the search goes on.
+      if (!result.ok) return
       await delay(beaconWaitMs, undefined, { signal })
       beaconWaitMs = Math.min(beaconWaitMs * 1.5, BEACON_LONGEST_MS)
     }
@@ -176,7 +178,8 @@ export function createObserver(options: ObserverOptions): Observer {
 
   /** Until something is to be done, or the interval is over. */
   async function rest(): Promise<void> {
-    if (kicked || awaited !== null) return
+    // While Traefik is away nothing is looked for, and it is asked ever more seldom.
+    if (kicked || (awaited !== null && faults === 0)) return
     wake = new AbortController()
     try {
       await delay(restMs(), undefined, { signal: wake.signal })
@@ -190,7 +193,8 @@ export function createObserver(options: ObserverOptions): Observer {
       await rest()
       if (signal.aborted) return
       try {
-        await awaitBeacon()
+        // A Traefik that is away is read first: nothing of it is known.
+        if (faults === 0) await awaitBeacon()
         kicked = false
         await readOnce()
       } catch (error) {

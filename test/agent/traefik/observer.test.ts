@@ -19,6 +19,8 @@ function scriptedApi() {
     fault: null as TraefikApiFault | null,
     /** Before the runtime is asked for, and of a look for a beacon. */
     smallMs: 0,
+    /** So many looks for a beacon fail, and nothing else. */
+    failedLooks: 0,
   }
   const asked = { reads: 0, looks: [] as string[] }
   const take = (ms: number, signal: AbortSignal): Promise<void> =>
@@ -55,6 +57,10 @@ function scriptedApi() {
     },
     hasBeacon(hash, signal) {
       asked.looks.push(hash)
+      if (says.failedLooks > 0) {
+        says.failedLooks -= 1
+        return Promise.resolve({ ok: false, fault: REFUSED })
+      }
       return answer(() => says.beacons.includes(hash), signal)
     },
     openConnections: async () => null,
@@ -203,6 +209,24 @@ describe('a fault', () => {
     expect(observer.observation().answersSinceMs).toBeNull()
     // One more good look may have come in between.
     expect(changes() - before).toBeLessThanOrEqual(2)
+  })
+
+  test('one look that fails does not end the search for a beacon', async () => {
+    const { observer, says, asked } = await watch()
+    says.failedLooks = 1
+    observer.fetched(ONE)
+    await waitFor(() => asked.looks.length >= 3, { what: 'further looks for the beacon' })
+    says.beacons = [ONE]
+    await waitFor(() => observer.observation().reading?.runtime.beacons.includes(ONE), { what: 'the reading' })
+    expect(observer.observation().fault).toBeNull()
+  })
+
+  test('looks that fail again and again do not make it spin', async () => {
+    const { observer, says, asked } = await watch()
+    Object.assign(says, { failedLooks: 1_000_000, fault: REFUSED })
+    observer.fetched(ONE)
+    await waitFor(() => asked.reads >= 4, { what: 'further looks' })
+    expect(asked.looks.length).toBeLessThanOrEqual(asked.reads)
   })
 
   test('another kind of fault is told, its beginning stays', async () => {
