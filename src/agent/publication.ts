@@ -9,17 +9,16 @@
  */
 import type { Logger } from 'pino'
 import { type AckAction, type AckFacts, type AckState, acknowledge, applyDeadlineMs } from '../core/acknowledge.ts'
-import { contentOf, findChanges, servedCandidates, withChanges } from '../core/changes.ts'
-import { type Candidate, keyOf } from '../core/conflicts.ts'
-import type { DynamicConfig } from '../core/dynamic-config.ts'
-import { standingOutcomes } from '../core/judge.ts'
+import { findChanges, servedCandidates, withChanges } from '../core/changes.ts'
+import type { Candidate } from '../core/conflicts.ts'
 import type { Snapshot } from '../core/payload.ts'
 import type { Plan, Recompiled, RefusedRoutes } from '../core/plan.ts'
 import type { RouteKey } from '../core/problem.ts'
+import { type Applied, type Body, isReadable, makeBodies } from './bodies.ts'
 import { type Moments, makePassage, type Stages } from './passage.ts'
 import { makeFetches } from './provider/fetches.ts'
 import type { ProviderStats } from './provider/provider.ts'
-import type { StoredRefusals } from './stored-state.ts'
+import { makeRefusals, type StoredRefusals } from './refusals.ts'
 import type { Observation } from './traefik/observer.ts'
 
 export type Target = {
@@ -29,22 +28,6 @@ export type Target = {
   readonly sinceMs?: number
   /** The same frame with other candidates, or with the oldest fields. */
   readonly recompile: (candidates: readonly Candidate[], oldestFields: boolean) => Recompiled
-}
-
-/** A body, and what it was made of. */
-export type Body = {
-  readonly snapshot: Snapshot
-  /** The routes that are in it. */
-  readonly candidates: readonly Candidate[]
-  readonly revision: number | string
-  /** Null for a body of the run before this one. */
-  readonly config: DynamicConfig | null
-}
-
-/** A body that Traefik was seen to have applied. */
-export type Applied = Body & {
-  /** Of the Traefik that took it: another one may refuse it. */
-  readonly version: string | null
 }
 
 /** What the run before this one left. */
@@ -119,9 +102,6 @@ export interface Publication {
   stop(): void
 }
 
-/** Bodies that Traefik may have while nobody has looked. */
-const KEPT_BODIES = 16
-
 /** How a search that was cut off goes on. */
 function nextAfter(state: AckState): 'oldest' | 'search' {
   if (state.phase === 'restoring') return state.next
@@ -141,20 +121,13 @@ export function createPublication(options: PublicationOptions): Publication {
   let took: PublicationView['took'] = null
   /** `at` in milliseconds since 1970. */
   let lastFetch: { readonly hash: string; readonly at: number } | null = null
-  /** By hash, what was served since the body that Traefik was last seen to have, the newest last. */
-  let served: ReadonlyMap<string, Body> = new Map()
-  let good: Applied | null = null
-  /** `good` was seen in the Traefik process that runs now. */
-  let confirmed = false
+  const bodies = makeBodies(observation)
   /** Hash of the last target that was told to be applied. */
   let told: string | null = null
   /** A body that Traefik refuses although no route of it can be told apart: it is not served again. */
   let stuck: string | null = null
   let state: AckState = { phase: 'steady' }
-  let refused: RefusedRoutes = new Map()
-  /** The version of the Traefik that refuses. */
-  let refusedBy: string | null = null
-  let oldest = false
+  const refusals = makeRefusals()
   let oldestTried = false
   /** What was found out makes another target, which is on its way: until then the old one, known to be refused, is judged no more. */
   let replanning = false
@@ -175,10 +148,7 @@ export function createPublication(options: PublicationOptions): Publication {
     const { hash } = body.snapshot
     const isNew = current?.snapshot.hash !== hash
     current = body
-    // Last in the order, wherever it was before.
-    const others = [...served].filter(([other]) => other !== hash)
-    served = new Map([...others, [hash, body] as const].slice(-KEPT_BODIES))
-    if (good?.snapshot.hash === hash) good = { ...body, version: good.version }
+    bodies.serve(body)
     if (!isNew) return
     fetches.offered(hash, target === null)
     passage.offered()
@@ -191,54 +161,12 @@ export function createPublication(options: PublicationOptions): Publication {
     serve(bodyOf(next))
   }
 
-  const readable = (seen: Observation | null): seen is Observation & { reading: NonNullable<Observation['reading']> } =>
-    seen !== null && seen.fault === null && seen.reading !== null
-
   /** Which of our bodies Traefik has. */
   function recognise(): void {
-    const seen = observation()
-    if (!readable(seen)) return
-    const { beacons } = seen.reading.runtime
-    // Two beacons are there while entry points are being switched: the newer one counts.
-    const known = [...(good === null ? [] : [good]), ...served.values()]
-    const shown = known.findLast(body => beacons.includes(body.snapshot.hash))
-    if (shown === undefined) return
-    good = { ...shown, version: seen.reading.version }
-    confirmed = true
-    if (shown.snapshot.hash === current?.snapshot.hash) passage.applied()
-    const hashes = [...served.keys()]
-    served = new Map([...served].slice(Math.max(hashes.indexOf(shown.snapshot.hash), 0)))
+    if (bodies.recognise()?.snapshot.hash === current?.snapshot.hash && current !== null) passage.applied()
   }
 
-  const isOfThisVersion = (body: Applied): boolean => body.version === observation()?.reading?.version
-
-  /** Traefik has a body that nobody here knows, such as a trial of the run before this one: it may have more than `good`. */
-  function hasUnknownBody(): boolean {
-    const beacons = observation()?.reading?.runtime.beacons ?? []
-    return beacons.length > 0 && !beacons.some(hash => hash === good?.snapshot.hash || served.has(hash))
-  }
-
-  /** A body that this Traefik is known to take, and by which it loses nothing that it has. */
-  function usable(): Applied | null {
-    return good !== null && (confirmed || (isOfThisVersion(good) && !hasUnknownBody())) ? good : null
-  }
-
-  /**
-   * The routes that Traefik has: of a body that nobody here knows, those that stand in it as they should, and else what the last known
-   * body had.
-   */
-  function had(): readonly Candidate[] {
-    const known = usable()
-    if (known !== null) return known.candidates
-    const runtime = observation()?.reading?.runtime
-    if (target === null || runtime === undefined) return []
-    const { outcomes, config } = target.plan.compiled
-    const standing = servedCandidates(standingOutcomes(outcomes, config, runtime))
-    if (good === null || !isOfThisVersion(good)) return standing
-    const keys = standing.map(candidate => keyOf(candidate.route))
-    return withChanges(good.candidates, standing, keys)
-  }
-
+  const had = (): readonly Candidate[] => bodies.had(target?.plan.compiled ?? null)
   const wanted = (): readonly Candidate[] => (target === null ? [] : servedCandidates(target.plan.compiled.outcomes))
 
   function deadlineMs(): number {
@@ -254,7 +182,7 @@ export function createPublication(options: PublicationOptions): Publication {
     )
   }
 
-  const doubtSinceMs = (): number | null => fetches.doubtSinceMs(usable() === null, performance.now())
+  const doubtSinceMs = (): number | null => fetches.doubtSinceMs(bodies.usable() === null, performance.now())
 
   /** For how long Traefik has had the body and the time to apply it; null when no look has shown yet what became of it. */
   function doubtedForMs({ lookedAtMs, answersSinceMs }: Observation): number | null {
@@ -270,7 +198,7 @@ export function createPublication(options: PublicationOptions): Publication {
 
   function facts(): AckFacts {
     const seen = observation()
-    const canRead = readable(seen)
+    const canRead = isReadable(seen)
     return {
       readable: canRead,
       beacon: canRead && current !== null && seen.reading.runtime.beacons.includes(current.snapshot.hash),
@@ -280,10 +208,10 @@ export function createPublication(options: PublicationOptions): Publication {
       changes: () => findChanges(had(), wanted()),
       oldestDiffers: () =>
         target !== null &&
-        !oldest &&
+        !refusals.oldestFields() &&
         !oldestTried &&
         target.recompile(target.plan.candidates, true).snapshot.hash !== target.plan.snapshot.hash,
-      hasApplied: usable() !== null,
+      hasApplied: bodies.usable() !== null,
     }
   }
 
@@ -300,15 +228,8 @@ export function createPublication(options: PublicationOptions): Publication {
 
   function refuse(keys: readonly RouteKey[]): void {
     if (target === null) return
-    const before = new Map(had().map(candidate => [keyOf(candidate.route), candidate]))
     const known = new Set(target.plan.compiled.outcomes.map(({ key }) => key))
-    const next = new Map([...refused].filter(([key]) => known.has(key)))
-    for (const candidate of wanted()) {
-      const key = keyOf(candidate.route)
-      if (keys.includes(key)) next.set(key, { content: contentOf(candidate), former: before.get(key) ?? null })
-    }
-    refused = next
-    refusedBy = observation()?.reading?.version ?? null
+    refusals.add({ keys, wanted: wanted(), had: had(), known, version: runningVersion() })
     if (keys.length === 0) {
       stuck = target.plan.snapshot.hash
       log.error({ hash: stuck.slice(0, 12) }, 'Traefik refuses a configuration, and no route of it is the reason')
@@ -323,27 +244,21 @@ export function createPublication(options: PublicationOptions): Publication {
   /** Another version may take what the one refused that ran before, or in the run before this one. */
   function forgetRefusals(): void {
     stuck = null
-    refused = new Map()
-    refusedBy = null
-    oldest = false
+    refusals.forget()
     oldestTried = false
   }
 
-  /** What the run before this one has found out is of the Traefik that ran then. */
-  function holdsStill(): boolean {
-    const seen = observation()
-    return refusedBy === null || !readable(seen) || seen.reading.version === refusedBy
-  }
+  const runningVersion = (): string | null => observation()?.reading?.version ?? null
 
   function serveApplied(): void {
-    const known = usable()
+    const known = bodies.usable()
     if (known !== null) serve(known)
   }
 
   function nack(): void {
     onNack()
     log.error(
-      { hash: current?.snapshot.hash.slice(0, 12), goesOnWith: usable()?.snapshot.hash.slice(0, 12) ?? null },
+      { hash: current?.snapshot.hash.slice(0, 12), goesOnWith: bodies.usable()?.snapshot.hash.slice(0, 12) ?? null },
       'Traefik has fetched a configuration and does not show it',
     )
   }
@@ -367,10 +282,9 @@ export function createPublication(options: PublicationOptions): Publication {
         return
       }
       case 'applied-oldest':
-        oldest = true
-        refusedBy = observation()?.reading?.version ?? null
+        refusals.addFields(runningVersion())
         log.warn(
-          { version: observation()?.reading?.version },
+          { version: runningVersion() },
           'Traefik refuses fields that its version should take; it gets those of the oldest supported version',
         )
         resume()
@@ -379,7 +293,7 @@ export function createPublication(options: PublicationOptions): Publication {
         const { snapshot, compiled } = target.recompile(withChanges(had(), wanted(), action.keys), false)
         const candidates = servedCandidates(compiled.outcomes)
         log.info({ changes: action.keys.length, of: wanted().length }, 'looking for what Traefik refuses')
-        serve({ snapshot, candidates, revision: good?.revision ?? '', config: compiled.config })
+        serve({ snapshot, candidates, revision: bodies.lastGood()?.revision ?? '', config: compiled.config })
         return
       }
       case 'refuse':
@@ -424,9 +338,12 @@ export function createPublication(options: PublicationOptions): Publication {
     if (timer !== null) clearTimeout(timer)
     timer = null
     const seen = observation()
-    const settled = state.phase === 'steady' && confirmed && good?.snapshot.hash === current?.snapshot.hash
+    const settled =
+      state.phase === 'steady' &&
+      bodies.applied() !== null &&
+      bodies.applied()?.snapshot.hash === current?.snapshot.hash
     // While it cannot be read, the observer asks again by itself.
-    if (stopped || fetches.sinceMs() === null || settled || !readable(seen)) return
+    if (stopped || fetches.sinceMs() === null || settled || !isReadable(seen)) return
     const sinceMs = doubtSinceMs() ?? performance.now()
     const left = Math.max(sinceMs, seen.answersSinceMs ?? 0) + deadlineMs() - performance.now()
     timer = setTimeout(() => {
@@ -439,7 +356,7 @@ export function createPublication(options: PublicationOptions): Publication {
     if (next.plan.snapshot.hash !== target?.plan.snapshot.hash) oldestTried = false
     target = next
     replanning = false
-    if (next.plan.snapshot.hash === stuck && usable() !== null) serveApplied()
+    if (next.plan.snapshot.hash === stuck && bodies.usable() !== null) serveApplied()
     else serveTarget(next)
   }
 
@@ -452,11 +369,9 @@ export function createPublication(options: PublicationOptions): Publication {
       take(next)
       evaluate()
     },
-    restore({ served: before, applied, refusals }) {
-      refused = new Map(refusals?.routes.map(({ key, content, former }) => [key, { content, former }]))
-      refusedBy = refusals?.version ?? null
-      oldest = refusals?.oldestFields ?? false
-      good = applied === null ? null : { ...applied, config: null }
+    restore({ served: before, applied, refusals: found }) {
+      refusals.restore(found)
+      bodies.restore(applied)
       serve({ ...before, config: null })
     },
     fetched(hash, atMs, connectionId = 0) {
@@ -475,26 +390,25 @@ export function createPublication(options: PublicationOptions): Publication {
       )
       fetches.forget()
       passage.anew()
-      confirmed = false
+      bodies.doubt()
       options.answerPolls()
     },
     observed() {
       if (provider().held > 0) holds = true
       recognise()
-      if (!holdsStill()) {
+      // What the run before this one has found out is of the Traefik that ran then.
+      if (isReadable(observation()) && refusals.isOfOther(runningVersion())) {
         forgetRefusals()
         onReplan()
       }
       evaluate()
     },
     restarted({ startedAtMs, changed }) {
-      confirmed = false
+      bodies.doubt()
       holds = false
       const before = state
       state = { phase: 'steady' }
-      if (changed) {
-        forgetRefusals()
-      }
+      if (changed) forgetRefusals()
       // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
       const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
       const hasFetched = isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs
@@ -502,7 +416,7 @@ export function createPublication(options: PublicationOptions): Publication {
       passage.anew()
       if (hasFetched) passage.fetched()
       recognise()
-      if (!changed && before.phase !== 'steady' && usable() !== null) {
+      if (!changed && before.phase !== 'steady' && bodies.usable() !== null) {
         // It has nothing now, and would refuse the target once more: first what it is known to take, then the search anew.
         state = { phase: 'restoring', next: nextAfter(before) }
         serveApplied()
@@ -513,19 +427,15 @@ export function createPublication(options: PublicationOptions): Publication {
       if (next !== null && (changed || !replanning)) take(next)
       if (changed) onReplan()
     },
-    refused: () => refused,
-    refusals: () => ({
-      version: refusedBy,
-      oldestFields: oldest,
-      routes: [...refused].map(([key, { content, former }]) => ({ key, content, former })),
-    }),
+    refused: refusals.routes,
+    refusals: refusals.stored,
     refuses: hash => hash === stuck || (state.phase !== 'steady' && hash === target?.plan.snapshot.hash),
-    oldestFields: () => oldest,
-    lastGood: () => good,
+    oldestFields: refusals.oldestFields,
+    lastGood: bodies.lastGood,
     view: () => ({
       current: current?.snapshot ?? null,
       polled: current !== null && lastFetch?.hash === current.snapshot.hash,
-      applied: confirmed ? good : null,
+      applied: bodies.applied(),
       phase: state.phase,
       lastLiveMs,
       moments: passage.moments(),

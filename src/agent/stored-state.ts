@@ -5,26 +5,15 @@ import { keptJson } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { Snapshot } from '../core/payload.ts'
-import type { RouteKey } from '../core/problem.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
 import type { Route } from '../core/route.ts'
+import type { Applied } from './bodies.ts'
 import type { StoredGuard } from './guards.ts'
-import type { Applied, StoredBodies } from './publication.ts'
+import type { StoredBodies } from './publication.ts'
+import type { StoredRefusals } from './refusals.ts'
 import type { SourceName, SourceReading } from './sources/source.ts'
 
 export type HeldCertificates = { readonly [name in SourceName]?: readonly Certificate[] }
-
-/** What Traefik was found to refuse: else each start would find it out again, at the price of refusals. */
-export type StoredRefusals = {
-  /** Of the Traefik that refuses: another one may not. */
-  readonly version: string | null
-  readonly oldestFields: boolean
-  readonly routes: readonly {
-    readonly key: RouteKey
-    readonly content: string
-    readonly former: Candidate | null
-  }[]
-}
 
 export type HeldChallenges = { readonly [name in SourceName]?: string }
 
