@@ -5,4 +5,4 @@ export const ResourceId = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^\0]*$/, 'holds a zero byte')
+  .refine(text => !text.includes('\0'), 'holds a zero byte')

@@ -96,7 +96,7 @@ const note = z
   .string()
   .trim()
   .max(200)
-  .regex(/^[^\p{Cc}\p{Cf}]*$/u, 'is not printable text')
+  .refine(text => !/[\p{Cc}\p{Cf}]/u.test(text), 'is not printable text')
 
 export const ReserveInput = z
   .strictObject({ note: note.nullable().default(null).meta({ description: 'Why; everybody sees it.' }) })

@@ -89,7 +89,13 @@ const ProbeInput = z
   .transform((raw, ctx): Probe | null => {
     if (!probeIssues(raw, ctx)) return z.NEVER
     if (typeof raw === 'boolean') return raw
-    return raw === null || raw === undefined ? null : ProbeObject.parse(raw)
+    if (!isRecord(raw)) return null
+    // A field that is null is one that is not there.
+    const said = Object.fromEntries(Object.entries(raw).filter(([, value]) => value !== null))
+    const parsed = ProbeObject.safeParse(said)
+    if (parsed.success) return parsed.data
+    for (const issue of parsed.error.issues) ctx.addIssue({ ...issue })
+    return z.NEVER
   })
   .meta({
     description: "Asked through the proxy's own port, now and then: true for what fits the protocol, or in detail.",

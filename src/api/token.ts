@@ -12,7 +12,7 @@ const Label = z
   .trim()
   .min(1)
   .max(100)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'has signs that cannot be seen')
+  .refine(text => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text), 'has signs that cannot be seen')
 
 export const TokenInput = z
   .strictObject({

@@ -62,7 +62,9 @@ export type ControlApp = {
   readonly routes: readonly { readonly method: string; readonly url: string; readonly access: Access }[]
   /** Without any credential. */
   readonly inject: Ask
-  /** With the admin token of the host. */
+  /** Of the host. */
+  readonly adminToken: string
+  /** With that token. */
   readonly asAdmin: Ask
   /** With this API token. */
   as(token: string): Ask
@@ -151,6 +153,7 @@ export async function controlApp({
     deps,
     database,
     routes,
+    adminToken,
     inject: askWith(null),
     asAdmin: askWith(adminToken),
     as: askWith,

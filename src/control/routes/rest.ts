@@ -39,7 +39,7 @@ const RouteListQuery = z
     q: z
       .string()
       .max(200)
-      .regex(/^[^\0]*$/)
+      .refine(text => !text.includes('\0'), 'holds a zero byte')
       .optional()
       .meta({ description: 'Found in names, hosts, ports, upstream addresses.' }),
     fields: listOf(z.enum(ROUTE_ROW_FIELDS)).optional().meta({ description: 'Only these fields, by commas.' }),
