@@ -1,5 +1,5 @@
 /**
- * Reads JSON with the exact place of its first fault.
+ * JSON of unknown origin: what people write is read with the exact place of its first fault, what machines send is metered and read whole.
  *
  * `JSON.parse` names no place for some faults, takes the last of two equal keys in silence, and knows no depth. So the text is checked
  * first, in one pass without recursion, and then handed to `JSON.parse`, which is many times faster than a YAML parser.
@@ -124,3 +124,107 @@ export const tooDeep = (offset: number, maxDepth: number): TextFault => ({
   message: `the text is nested more than ${maxDepth} deep`,
   remedy: 'Write the lists of routes; nothing in them goes as deep.',
 })
+
+// ------------------------------------------------------------------------------------------------------- what machines send
+
+export type JsonLimits = {
+  readonly depth: number
+  /** Objects, lists and commas together: an upper bound of what the parser has to make. */
+  readonly values: number
+}
+
+export interface JsonMeter {
+  /** Null while the limits are kept, else which one is passed: a sentence about `the document`. */
+  feed(chunk: Uint8Array): string | null
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const BACKSLASH = 0x5c
+const OPEN_LIST = 0x5b
+const CLOSE_LIST = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
+/**
+ * Reads bytes of unknown origin while they arrive, before anybody parses them: deep nesting and a body of ten million empty objects cost
+ * nothing then.
+ */
+export function createJsonMeter(limits: JsonLimits): JsonMeter {
+  let depth = 0
+  let values = 0
+  let inText = false
+  let escaped = false
+  return {
+    feed(chunk) {
+      // By index, since an iterator takes three times as long (measured on 32 MiB).
+      for (let at = 0; at < chunk.length; at += 1) {
+        const byte = chunk[at]
+        if (inText) {
+          if (escaped) escaped = false
+          else if (byte === BACKSLASH) escaped = true
+          else if (byte === QUOTE) inText = false
+          continue
+        }
+        switch (byte) {
+          case QUOTE:
+            inText = true
+            break
+          case OPEN_LIST:
+          case OPEN_OBJECT:
+            depth += 1
+            values += 1
+            break
+          case CLOSE_LIST:
+          case CLOSE_OBJECT:
+            depth -= 1
+            break
+          case COMMA:
+            values += 1
+            break
+        }
+        if (depth > limits.depth) return `the document is nested deeper than ${limits.depth} levels`
+        if (values > limits.values) return `the document holds more than ${limits.values} values`
+      }
+      return null
+    },
+  }
+}
+
+// Only an escape can smuggle half a character in: the decoder has refused it as bytes.
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/
+
+/** Recursive: call it for what the meter has let through. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (Array.isArray(value)) return value.every(isWellFormed)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, member]) => key.isWellFormed() && isWellFormed(member))
+}
+
+export type JsonRead = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string }
+
+/**
+ * One JSON document in UTF-8 and nothing else: no byte order mark, no NUL, no garbage after it. A parser's message quotes the text that it
+ * could not read, and there may be a secret in it: this one names a position only. Total: never throws.
+ */
+export function readJson(bytes: Uint8Array): JsonRead {
+  const malformed = (what: string): JsonRead => ({ ok: false, message: `the document ${what}` })
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return malformed('is not UTF-8')
+  }
+  if (text.startsWith('\uFEFF')) return malformed('begins with a byte order mark')
+  if (text.includes('\0')) return malformed('holds a NUL')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const at = error instanceof SyntaxError ? /at position (\d+)/.exec(error.message)?.[1] : undefined
+    return malformed(`of ${bytes.length} bytes is not JSON${at === undefined ? '' : ` from position ${at} on`}`)
+  }
+  if (SURROGATE_ESCAPE.test(text) && !isWellFormed(value)) return malformed('holds half a character (a lone surrogate)')
+  return { ok: true, value }
+}

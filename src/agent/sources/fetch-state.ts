@@ -6,11 +6,11 @@
  * It keeps nothing and judges no state. Redirects are not followed, and no proxy is used: the address is the one that was configured.
  */
 import { type Dispatcher, request as send } from 'undici'
+import { readJson } from '../../core/json-text.ts'
 import { SourceError } from '../../lib/errors.ts'
 import type { RequestAuth } from '../identity.ts'
 import { faultOfNetworkError, makeFault } from './control-plane-faults.ts'
 import { type BodyLimits, checkBodyHeaders, type Headers, header, readBody } from './read-body.ts'
-import { parseStrictJson } from './strict-json.ts'
 
 export type Deadlines = {
   /** What we ask the server to hold the answer for, in whole seconds. */
@@ -208,7 +208,9 @@ async function exchange(request: StateRequest, watch: Watch): Promise<StateAnswe
       throw faultOfNetworkError(watch.signal.aborted ? watch.signal.reason : error, host, 'body')
     })
     if (whole.hash === request.bodyHash) return { ...answer, kind: 'unchanged' }
-    return { ...answer, kind: 'document', document: parseStrictJson(whole.bytes), bodyHash: whole.hash }
+    const read = readJson(whole.bytes)
+    if (!read.ok) throw makeFault('SOURCE_MALFORMED', read.message)
+    return { ...answer, kind: 'document', document: read.value, bodyHash: whole.hash }
   } finally {
     // Gives the connection back after a whole body, and closes it otherwise: what may follow is not worth reading.
     if (!body.readableEnded) body.destroy()

@@ -10,9 +10,9 @@ import { createHash } from 'node:crypto'
 import type { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { createJsonMeter, type JsonLimits } from '../../core/json-text.ts'
 import { errorCode } from '../../lib/errors.ts'
 import { makeFault } from './control-plane-faults.ts'
-import { createJsonMeter, type JsonLimits } from './strict-json.ts'
 
 export type BodyLimits = JsonLimits & {
   readonly compressedBytes: number
@@ -124,7 +124,8 @@ export async function readBody({ headers, body, host, limits, signal, onProgress
           'SOURCE_TOO_LARGE',
           `the document of ${host} unpacks to more than ${limits.decompressedBytes} bytes`,
         )
-      meter.feed(chunk)
+      const passed = meter.feed(chunk)
+      if (passed !== null) throw makeFault('SOURCE_TOO_LARGE', passed)
       hash.update(chunk)
       parts.push(chunk)
     }
