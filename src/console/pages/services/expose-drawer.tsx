@@ -1,14 +1,34 @@
-/** Exposes a port, in a drawer over the list. */
+/** Exposing a new service, over the list. What the address says is filled in: `?preset=postgres&protocol=tcp&name=orders-db&port=10007`. */
 import type { ReactElement } from 'react'
-import { useLocation } from 'wouter'
-import { href } from '../../places.ts'
-import { Drawer } from '../../widgets/drawer.tsx'
+import { useLocation, useSearch } from 'wouter'
+import { usePresets } from '../../data/queries.ts'
+import { PATHS } from '../../places.ts'
+import { EMPTY_FORM, type PortForm, splitAddress, withPreset, withProtocol } from '../expose/form.ts'
+import { PortDrawer } from '../expose/port-drawer.tsx'
 
-export function ExposeDrawer(): ReactElement {
+export function ExposeDrawer(): ReactElement | null {
+  const { data: presets, error } = usePresets()
   const [, navigate] = useLocation()
-  return (
-    <Drawer title="Expose a port" onClose={() => navigate(href.services())}>
-      <div className="form">Comes with the next step.</div>
-    </Drawer>
-  )
+  const params = new URLSearchParams(useSearch())
+  // The first preset is chosen by the address, so the form waits for the list of them; without it the drawer says what is wrong.
+  if (presets === undefined && error === null) return null
+  const protocol = params.get('protocol')
+  const wanted = presets?.find(({ id }) => id === params.get('preset'))
+  let form: PortForm = EMPTY_FORM
+  if (presets !== undefined && (protocol === 'http' || protocol === 'udp')) form = withProtocol(form, protocol, presets)
+  if (presets !== undefined && wanted !== undefined)
+    form = withPreset(withProtocol(form, wanted.protocol, presets), wanted, presets)
+  const number = params.get('port')
+  if (number !== null && /^\d{1,5}$/.test(number)) form = { ...form, door: 'wish', wish: number }
+  // From the palette: what was typed there may be an address as well as a name.
+  const name = params.get('name') ?? ''
+  const split = splitAddress(name)
+  if (/^(?:\d+\.){3}\d+$/.test(split.address))
+    form = {
+      ...form,
+      backends: [{ address: split.address, weight: 1 }],
+      ...(split.port === null ? {} : { port: split.port }),
+    }
+  else form = { ...form, name }
+  return <PortDrawer target={{ kind: 'new' }} initial={form} onClose={() => navigate(PATHS.services)} />
 }
