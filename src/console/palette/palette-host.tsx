@@ -1,29 +1,15 @@
-/** Opens the palette on ⌘K and loads its code the first time, or when the page has nothing else to do. */
-import { lazy, type ReactElement, Suspense, useEffect, useState } from 'react'
+/** Opens the palette on ⌘K. Its code is part of what loads first: whoever opens it types on at once, and no key may be lost. */
+import { type ReactElement, useEffect, useState } from 'react'
 import { useCommand } from '../keyboard/use-command.ts'
 import { setPaletteOpener } from './open.ts'
-
-const load = () => import('./palette.tsx')
-const Palette = lazy(async () => ({ default: (await load()).Palette }))
+import { Palette } from './palette.tsx'
 
 export function PaletteHost({ onShowKeys }: { readonly onShowKeys: () => void }): ReactElement | null {
   const [isOpen, setOpen] = useState(false)
   useCommand('palette', () => setOpen(open => !open))
   useEffect(() => {
     setPaletteOpener(() => setOpen(true))
-    whenIdle(() => void load())
     return () => setPaletteOpener(null)
   }, [])
-  if (!isOpen) return null
-  return (
-    <Suspense>
-      <Palette onClose={() => setOpen(false)} onShowKeys={onShowKeys} />
-    </Suspense>
-  )
-}
-
-/** Safari has no requestIdleCallback. */
-export function whenIdle(act: () => void): void {
-  if (typeof requestIdleCallback === 'function') requestIdleCallback(act, { timeout: 5_000 })
-  else setTimeout(act, 1_500)
+  return isOpen ? <Palette onClose={() => setOpen(false)} onShowKeys={onShowKeys} /> : null
 }

@@ -1,30 +1,37 @@
 /** In small windows: the side bar as a sheet. A native dialog keeps the focus in, and gives it back to the button. */
 import { X } from 'lucide-react'
-import { type ReactElement, useEffect, useRef } from 'react'
+import { type ReactElement, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { Button } from '../ui/button.tsx'
 import { SideBar } from './side-bar.tsx'
 
-let open: (() => void) | null = null
+let opener: (() => void) | null = null
 
-export const openMenu = (): void => open?.()
+export const openMenu = (): void => opener?.()
 
-export function MenuSheet(): ReactElement {
-  const sheet = useRef<HTMLDialogElement>(null)
+export function MenuSheet(): ReactElement | null {
+  const [isOpen, setOpen] = useState(false)
   const [path] = useLocation()
   useEffect(() => {
-    open = () => sheet.current?.showModal()
+    opener = () => setOpen(true)
     return () => {
-      open = null
+      opener = null
     }
   }, [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: whoever goes somewhere has chosen
-  useEffect(() => sheet.current?.close(), [path])
+  useEffect(() => setOpen(false), [path])
+  return isOpen ? <Sheet onClose={() => setOpen(false)} /> : null
+}
+
+function Sheet({ onClose }: { readonly onClose: () => void }): ReactElement {
+  const sheet = useRef<HTMLDialogElement>(null)
+  useEffect(() => sheet.current?.showModal(), [])
   return (
     <dialog
       ref={sheet}
       className="sheet"
       aria-label="Menu"
+      onClose={onClose}
       // A click beside it is one on the dialog itself, its backdrop.
       onClick={event => event.target === event.currentTarget && sheet.current?.close()}
     >

@@ -22,8 +22,9 @@ export function useScrollMemory(): void {
     const onPop = (): void => {
       isBack.current = true
     }
-    addEventListener('popstate', onPop)
-    return () => removeEventListener('popstate', onPop)
+    // Before the router hears of it: it renders at once.
+    addEventListener('popstate', onPop, { capture: true })
+    return () => removeEventListener('popstate', onPop, { capture: true })
   }, [])
 
   useLayoutEffect(() => {
