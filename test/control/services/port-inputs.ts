@@ -68,8 +68,9 @@ export const PORTS: World = {
 }
 
 /** Fields of all protocols, whatever the protocol is. */
-export const portJson = ({ tcp, udp, shared }: World = PORTS): fc.Arbitrary<PortJson> =>
-  fc
+export const portJson = (world: World = PORTS, { tame: weight = 1 } = {}): fc.Arbitrary<PortJson> => {
+  const { tcp, udp, shared } = world
+  return fc
     .record({
       port: often(fc.constantFrom(53, 80, 5432, 65_530), fc.constantFrom(0, 65_536, 1.5)),
       protocol: fc.constantFrom('http', 'tcp', 'tcp', 'tcp', 'udp'),
@@ -98,11 +99,12 @@ export const portJson = ({ tcp, udp, shared }: World = PORTS): fc.Arbitrary<Port
           domain: json.protocol === 'http' ? hostName : maybe(hostName),
           pathPrefix: maybe(fc.constantFrom('/', '/api', '/api/v1', 'api', '/a b')),
           // Without this, hardly any port would be good as a whole.
-          tame: fc.boolean(),
+          tame: fc.oneof({ weight: 1, arbitrary: fc.constant(false) }, { weight, arbitrary: fc.constant(true) }),
         })
-        .map(({ tame, ...more }) => (tame ? tameOf({ ...json, ...more }) : { ...json, ...more })),
+        .map(({ tame, ...more }) => (tame ? tameOf({ ...json, ...more }, world) : { ...json, ...more })),
     )
     .map(json => Object.fromEntries(Object.entries(json).filter(([, value]) => value !== undefined)))
+}
 
 const TAME: Readonly<Record<string, readonly string[]>> = {
   http: ['domain', 'pathPrefix', 'redirectToHttps', 'expiresAt'],
@@ -110,11 +112,19 @@ const TAME: Readonly<Record<string, readonly string[]>> = {
   udp: ['externalPort', 'externalPortEnd'],
 }
 
+const NAMELESS = new Set<unknown>(['mysql', 'smtp', 'minecraft'])
+
 /** Only what belongs together, as a rule. */
-function tameOf(json: PortJson): PortJson {
+function tameOf(json: PortJson, { tcp, udp }: World): PortJson {
   const fields = new Set(['port', 'protocol', 'isPublic', ...(TAME[String(json.protocol)] ?? [])])
   const kept = Object.fromEntries(Object.entries(json).filter(([name]) => fields.has(name)))
-  if (kept.shared != null) delete kept.externalPort
-  if (kept.shared != null && kept.sniHostname == null) delete kept.shared
+  const pool = json.protocol === 'tcp' ? tcp : udp
+  if (NAMELESS.has(kept.preset)) delete kept.sniHostname
+  if (kept.sniHostname == null || kept.isPublic === false) delete kept.shared
+  if (kept.shared != null || kept.isPublic === false || !pool.includes(Number(kept.externalPort)))
+    delete kept.externalPort
+  if (kept.externalPort == null || !(Number(kept.externalPortEnd) > Number(kept.externalPort)))
+    delete kept.externalPortEnd
+  if (!pool.includes(Number(kept.externalPortEnd))) delete kept.externalPortEnd
   return kept
 }
