@@ -16,11 +16,9 @@ export const ExpectedStateDocument = z
       .array(z.object({ id: z.string(), requestId: z.string() }))
       .optional()
       .meta({ description: 'Routes that somebody wants to have probed now; for half a minute.' }),
-    removed: z
-      .array(z.string())
-      .meta({
-        description: 'Routes that left the state on purpose: since what the node last applied, and of seven days.',
-      }),
+    removed: z.array(z.string()).meta({
+      description: 'Routes that left the state on purpose: since what the node last applied, and of seven days.',
+    }),
     traefik: z.object({ routes, tcpRoutes: routes, udpRoutes: routes }),
   })
   .meta({ id: 'ExpectedStateDocument' })

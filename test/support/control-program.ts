@@ -39,6 +39,8 @@ export type ControlProgram = {
   freeze(): void
   /** Runs a chore of `fairlead control` with the same settings; resolves with its exit code and all that it said. */
   chore(...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }>
+  /** Changes with each start. */
+  pid(): number
   /** Everything that it logged since the last start. */
   log(): string
 }
@@ -128,6 +130,7 @@ export async function startControlProgram({
       const { code } = await chore.exit
       return { code, text: chore.out() + chore.err() }
     },
+    pid: () => program?.pid ?? 0,
     log: () => program?.out() ?? '',
   }
 }
