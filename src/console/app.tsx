@@ -1,7 +1,7 @@
 /** The console: who is signed in sees the shell and a page in it, everybody else the sign-in. */
 import { QueryClientProvider } from '@tanstack/react-query'
 import { Component, type ReactElement, type ReactNode, Suspense, useEffect } from 'react'
-import { useLocation } from 'wouter'
+import { Router, useLocation } from 'wouter'
 import { CallError } from './data/problem.ts'
 import { useSession } from './data/queries.ts'
 import type { Runtime } from './data/runtime.ts'
@@ -11,7 +11,7 @@ import { pageOf } from './pages.tsx'
 import { href, placeOf } from './places.ts'
 import { Page, PageHead } from './shell/page.tsx'
 import { Shell } from './shell/shell.tsx'
-import { useScrollMemory } from './shell/use-scroll-memory.ts'
+import { noteWay, useScrollMemory } from './shell/use-scroll-memory.ts'
 import { ButtonLink } from './ui/button.tsx'
 import { Empty, ErrorCard } from './ui/states.tsx'
 
@@ -19,7 +19,9 @@ export function App({ runtime }: { readonly runtime: Runtime }): ReactElement {
   return (
     <RuntimeProvider value={runtime}>
       <QueryClientProvider client={runtime.queries}>
-        <Places />
+        <Router aroundNav={noteWay}>
+          <Places />
+        </Router>
       </QueryClientProvider>
     </RuntimeProvider>
   )

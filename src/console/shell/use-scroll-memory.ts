@@ -1,9 +1,19 @@
 /** A page that one goes back to is where one left it; a page that one goes to begins at its top. */
-import { useEffect, useLayoutEffect, useRef } from 'react'
-import { useLocation } from 'wouter'
+import { useEffect, useLayoutEffect } from 'react'
+import { type AroundNavHandler, useLocation } from 'wouter'
 import { placeOf } from '../places.ts'
 
-/** A drawer is over its page, so that the page has one place for both. */
+const remembered = new Map<string, number>()
+/** Where a link or a button has just led; going back and forward leads nowhere, it only comes to pass. */
+let ledTo: string | null = null
+
+/** For the router: it tells every way that is taken by a link or a button. */
+export const noteWay: AroundNavHandler = (navigate, to, options) => {
+  ledTo = placeKey(to.split(/[?#]/, 1)[0] ?? '')
+  navigate(to, options)
+}
+
+/** A drawer is over its page, so that both have one place. */
 function placeKey(path: string): string {
   const place = placeOf(path)
   if (place === null) return path
@@ -14,29 +24,24 @@ function placeKey(path: string): string {
 export function useScrollMemory(): void {
   const [path] = useLocation()
   const key = placeKey(path)
-  const remembered = useRef(new Map<string, number>())
-  const isBack = useRef(false)
 
   useEffect(() => {
     history.scrollRestoration = 'manual'
-    const onPop = (): void => {
-      isBack.current = true
-    }
-    // Before the router hears of it: it renders at once.
-    addEventListener('popstate', onPop, { capture: true })
-    return () => removeEventListener('popstate', onPop, { capture: true })
   }, [])
 
   useLayoutEffect(() => {
-    const wanted = isBack.current ? (remembered.current.get(key) ?? 0) : 0
-    isBack.current = false
+    const wanted = ledTo === key ? 0 : (remembered.get(key) ?? 0)
+    ledTo = null
     scrollTo(0, wanted)
     // The page's code or its rows may come a moment later.
-    if (wanted > 0) requestAnimationFrame(() => scrollTo(0, wanted))
+    const later = wanted > 0 ? requestAnimationFrame(() => scrollTo(0, wanted)) : 0
     const onScroll = (): void => {
-      remembered.current.set(key, scrollY)
+      remembered.set(key, scrollY)
     }
     addEventListener('scroll', onScroll, { passive: true })
-    return () => removeEventListener('scroll', onScroll)
+    return () => {
+      cancelAnimationFrame(later)
+      removeEventListener('scroll', onScroll)
+    }
   }, [key])
 }
