@@ -155,14 +155,18 @@ export async function putDemo(client: ApiClient, wanted: readonly DemoService[])
 
 export const DEMO_NAMES = ['demo-lines', 'demo-a', 'demo-b', 'demo-udp', 'demo-app']
 
-/** The backends of a demo that has ended are gone, and their ports may be somebody else's by now. True when there was something. */
-export async function removeDemo(client: ApiClient): Promise<boolean> {
+/** The backends of a demo that has ended are gone, and their ports may be somebody else's by now. Gives the keys of the routes that go. */
+export async function removeDemo(client: ApiClient): Promise<readonly string[]> {
   const projectId = await demoProject(client)
-  if (projectId === null) return false
+  if (projectId === null) return []
   const existing = await demoServices(client, projectId)
-  const its = DEMO_NAMES.flatMap(name => existing.get(name) ?? [])
-  for (const id of its) await remove(client, id)
-  return its.length > 0
+  const gone: string[] = []
+  for (const id of DEMO_NAMES.flatMap(name => existing.get(name) ?? [])) {
+    const { ports } = await client.ask({ path: `/services/${id}` }, Service)
+    await remove(client, id)
+    gone.push(...ports.map(port => `${port.protocol}/${port.id}`))
+  }
+  return gone
 }
 
 // ------------------------------------------------------------------------------------------------------------------------ the names

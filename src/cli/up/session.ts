@@ -24,8 +24,9 @@ import { type ChildSpec, type Supervised, supervise } from './supervise.ts'
 import { traefikSettings, writeSecret } from './write-files.ts'
 
 const AGENT_START_MS = 15_000
-/** The first start makes a database. After this the agent is started all the same: it takes its identity when that is there. */
-const CONTROL_START_MS = 30_000
+/** The first start makes a database, which takes seconds, and many on a busy machine. After this the agent is started all the same. */
+const CONTROL_START_MS = 120_000
+const PATIENCE_MS = 5_000
 const CONTROL_GRACE_MS = 15_000
 const LIVE_DEADLINE_MS = 60_000
 /** Verdicts that are none of "live" and have stood for so long will not change by waiting. */
@@ -124,6 +125,8 @@ export function createSession(options: SessionOptions): Session {
   const names = createNames(place, ports)
   /** What the control plane has of the demo; empty without one, and until it is there. */
   let demo: readonly DemoRoute[] = []
+  /** What was taken out of it, and the agent may have still. */
+  let gone: readonly string[] = []
   let plane: PlaneReport = { kind: 'silent' }
   let reported = false
 
@@ -171,7 +174,8 @@ export function createSession(options: SessionOptions): Session {
     try {
       if ((await ensureNode(client, place, node)) === 'enrolled') say(`Node     ${node} is enrolled`)
       if (wanted !== null) demo = await putDemo(client, wanted)
-      else if (await removeDemo(client)) say('Routes   those of the last demo are taken away: its backends are gone')
+      else gone = await removeDemo(client)
+      if (gone.length > 0) say('Routes   those of the last demo are taken away: its backends are gone')
       const link = await askForLink(client)
       const file = cliFilePath(io.env)
       const tokenFile = adminTokenFile(place.controlState)
@@ -212,7 +216,7 @@ export function createSession(options: SessionOptions): Session {
 
   const known = (status: UpStatus): boolean => {
     const keys = new Set<string>(status.routes.map(keyOf))
-    return demo.every(({ key }) => keys.has(key))
+    return demo.every(({ key }) => keys.has(key)) && !gone.some(key => keys.has(key))
   }
   const demoLive = (status: UpStatus): boolean =>
     demo.every(({ key }) => status.routes.some(route => keyOf(route) === key && route.verdict === 'live'))
@@ -226,7 +230,7 @@ export function createSession(options: SessionOptions): Session {
 
   /** Waits until it is known what became of the routes, and says so. */
   async function firstReport(stop: AbortSignal): Promise<UpStatus | null> {
-    const deadline = startedAtMs + LIVE_DEADLINE_MS
+    const deadline = clock.monotonic() + LIVE_DEADLINE_MS
     let settledSince: number | null = null
     let status: UpStatus | null = null
     while (!stop.aborted) {
@@ -292,8 +296,16 @@ export function createSession(options: SessionOptions): Session {
       steps.push(() => control.stop(CONTROL_GRACE_MS))
       const following = followPlane(stop)
       steps.push(() => following)
-      // The others are better off when it is there, and go on without it when it is not.
-      await Promise.race([following, pause(CONTROL_START_MS, AbortSignal.any([stop, hopeless.signal]))])
+      const settled = Promise.race([following, pause(CONTROL_START_MS, AbortSignal.any([stop, hopeless.signal]))])
+      // Without an identity the agent could only ask again later. With one it needs nobody: a node that starts again does not wait.
+      if (!existsSync(place.identityFile)) {
+        const late = new AbortController()
+        void pause(PATIENCE_MS, AbortSignal.any([stop, late.signal])).then(() => {
+          if (!stop.aborted && !late.signal.aborted) say('Control  makes its database ...')
+        })
+        await settled
+        late.abort()
+      }
       const agent = child(
         'the agent',
         {
@@ -320,6 +332,7 @@ export function createSession(options: SessionOptions): Session {
       )
       if (!stop.aborted) traefik.start()
       steps.push(() => traefik.stop(TRAEFIK_GRACE_MS))
+      await settled
       await watch(await firstReport(stop), stop)
     } finally {
       say('\nStopping ...')
