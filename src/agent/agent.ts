@@ -50,6 +50,9 @@ const SILENT_SOURCE_MS = 60_000
 /** The longest that a Traefik takes to stop with the limits of our static configuration. */
 const STOPPING_MS = 15_000
 
+/** Until a body that was just served is judged. */
+const JUDGE_AFTER_MS = 10
+
 /** Held polls are answered, and the next ones are held again. */
 const ANSWER_NOW_MS = 1
 
@@ -128,7 +131,7 @@ export function createAgent(options: AgentOptions): Agent {
       metrics.polled(poll)
       // What is fetched with curl is not fetched by Traefik.
       if (!poll.byTraefik) return
-      if (!poll.tokenOk) judgeAgain()
+      if (!poll.tokenOk) judgeSoon()
       if (poll.hash === null) return
       const isFirst = poll.hash !== polledHash
       polledHash = poll.hash
@@ -161,7 +164,7 @@ export function createAgent(options: AgentOptions): Agent {
       observation: sight.observation,
       provider: provider.stats,
       look: sight.kick,
-      onChange: () => judgeAgain(),
+      onChange: () => judgeSoon(),
       onReplan: () => request(),
       onNack: () => {
         metrics.nacked()
@@ -224,7 +227,7 @@ export function createAgent(options: AgentOptions): Agent {
       },
       onRound: round => {
         metrics.compiled(round.compileMs)
-        judgeAgain()
+        judgeSoon()
       },
       crashMarker: createCrashMarker({ directory: config.state.directory, logger, now: clock.now }),
       logger,
@@ -264,12 +267,26 @@ export function createAgent(options: AgentOptions): Agent {
       clock,
       logger,
     })
+    let judgeTimer: NodeJS.Timeout | null = null
     /** Whatever the verdicts rest upon may be other than it was. */
     function judgeAgain(): void {
+      if (judgeTimer !== null) clearTimeout(judgeTimer)
+      judgeTimer = null
       verdicts.refresh()
       probing.refresh()
       reporting?.changed()
     }
+    /** Several things happen to a body within a moment, and Traefik needs the processor then. Whoever asks is told what is true now. */
+    function judgeSoon(): void {
+      judgeTimer ??= setTimeout(judgeAgain, JUDGE_AFTER_MS)
+    }
+    const upToDate = <T>(ask: () => T): T => {
+      if (judgeTimer !== null) judgeAgain()
+      return ask()
+    }
+    lifecycle.onStop('verdicts', () => {
+      if (judgeTimer !== null) clearTimeout(judgeTimer)
+    })
 
     function onLook(): void {
       // While nothing is served yet, what Traefik shows may be what is waited for.
@@ -278,7 +295,7 @@ export function createAgent(options: AgentOptions): Agent {
       judgeAgain()
       if (reconcileOne(verdicts.drift()) === 'send-again') publication.sendAgain()
       publication.observed()
-      judgeAgain()
+      judgeSoon()
     }
 
     if (saved !== null) {
@@ -295,7 +312,7 @@ export function createAgent(options: AgentOptions): Agent {
       guards,
       reconciler,
       publication,
-      verdicts,
+      verdicts: { ...verdicts, all: () => upToDate(verdicts.all), drift: () => upToDate(verdicts.drift) },
       probing,
       provider,
       sight,
