@@ -31,6 +31,7 @@ export const routeAnswer = z.object({
   origin: text.catch(''),
   since: textOrNull,
   revision: label,
+  health: z.object({ total: count, down: count, unasked: count }).nullable().catch(null),
   // Where it can be reached, in the words of the wire.
   externalPort: numberOrNull,
   externalPortEnd: numberOrNull,

@@ -73,11 +73,20 @@ function countsText(routes: readonly RouteAnswer[], paint: Paint): string {
     .join(', ')
 }
 
+function traefikLines(
+  status: StatusAnswer,
+  { paint, nowMs, width }: Pick<StatusPrint, 'paint' | 'nowMs' | 'width'>,
+): string[] {
+  const label = 'Traefik'
+  const [first = '', ...rest] = labelled(label, clean(traefikText(status, nowMs)), INDENT - 2, width)
+  return [`${isTraefikFine(status) ? label : paint('red', label)}${first.slice(label.length)}`, ...rest]
+}
+
 function head(status: StatusAnswer, { paint, width, nowMs }: StatusPrint): string[] {
   const up = since(status.startedAt, nowMs)
   return [
     `${paint('bold', clean(status.node))}  fairlead ${clean(status.version)}${up === null ? '' : `, up for ${up}`}`.trimEnd(),
-    ...labelled('Traefik', clean(traefikText(status, nowMs)), INDENT - 2, width),
+    ...traefikLines(status, { paint, nowMs, width }),
     ...labelled('revision', revisionText(status), INDENT - 2, width),
     `${padded('routes', INDENT)}${countsText(status.routes, paint)}`,
   ]
@@ -143,14 +152,21 @@ function troubled(status: StatusAnswer, print: StatusPrint): string[] {
 function live(status: StatusAnswer, print: StatusPrint): string[] {
   const routes = status.routes.filter(({ verdict }) => verdict === 'live')
   const most = print.all ? routes.length : MAX_LIVE
-  const rows = aligned(
-    routes.slice(0, most).map(route => [clean(keyOf(route)), whereText(route, status.traefik.entryPoints)]),
-  )
+  const shown = routes.slice(0, most)
+  const rows = aligned(shown.map(route => [clean(keyOf(route)), whereText(route, status.traefik.entryPoints)]))
+  // Live says nothing of an upstream that nobody has asked yet.
+  const doubts = shown.map(({ health, message }) => ((health?.unasked ?? 0) > 0 ? sentence(message) : ''))
   return [
-    ...rows.flatMap(row => finding({ text: 'live', painted: print.paint('green', 'live') }, row, '', '', print)),
+    ...rows.flatMap((row, i) =>
+      finding({ text: 'live', painted: print.paint('green', 'live') }, row, doubts[i] ?? '', '', print),
+    ),
     ...more(routes.length - most, 'live'),
   ]
 }
+
+/** Whoever reads of a broken file at night wants to know what is served meanwhile. */
+const goesOn = (remedy: string): string =>
+  remedy.includes('goes on serving') ? '' : '\nIts last good content, if there was any, goes on serving.'
 
 function documents(status: StatusAnswer, print: StatusPrint): string[] {
   const { paint } = print
@@ -158,7 +174,7 @@ function documents(status: StatusAnswer, print: StatusPrint): string[] {
     finding(
       { text: 'rejected', painted: paint('red', 'rejected') },
       clean(field === null ? origin : `${origin}  ${field}`),
-      `${sentence(message)}${code === '' ? '' : ` ${code}`}`,
+      `${sentence(message)}${code === '' ? '' : ` ${code}`}${goesOn(remedy)}`,
       sentence(remedy),
       print,
     ),
@@ -275,9 +291,16 @@ export function statusLines(status: StatusAnswer, print: StatusPrint): string[] 
   return parts.filter(lines => lines.length > 0).flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]))
 }
 
-/** Whether somebody has to do something: 1, else 0. A route that is pending needs nobody. */
+/** Traefik is there, and read back where that is possible. */
+const isTraefikFine = ({ traefik: { state, api } }: StatusAnswer): boolean =>
+  state === 'verified' || (state === 'unverified' && api === null)
+
+/** Whether somebody has to do something: 1, else 0. A route that is pending needs nobody, unless Traefik is away. */
 export const isAllFine = (status: StatusAnswer): boolean =>
   status.routes.every(({ verdict }) => isFine(verdict)) &&
   status.problems.length === 0 &&
   status.held.length === 0 &&
+  status.store.fault === null &&
+  status.sources.every(({ fault }) => fault === null) &&
+  isTraefikFine(status) &&
   !hasDrift(status)

@@ -48,7 +48,7 @@ export const statusCommand = defineCommand({
   ],
   exitCodes: [
     [0, 'every route is live, or pending'],
-    [1, 'a route has another verdict, or Traefik shows something else'],
+    [1, 'a route has another verdict, or Traefik, a source or the disk has a fault'],
     [2, 'bad usage or wrong settings'],
     [3, 'the agent does not answer'],
   ],

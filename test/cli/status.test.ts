@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import type { StatusInput } from '../../src/agent/admin/status-view.ts'
 import { parseAgentConfig } from '../../src/agent/config.ts'
 import type { SourceStatus } from '../../src/agent/sources/source.ts'
 import { askAgent } from '../../src/cli/ask-agent.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { NO_DRIFT } from '../../src/core/drift.ts'
-import type { ReasonCode } from '../../src/core/verdict.ts'
+import { REASONS, type ReasonCode } from '../../src/core/verdict.ts'
 import { tcpRoute } from '../support/builders.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 import { startLoneAgent } from '../support/lone-agent.ts'
@@ -304,6 +305,20 @@ describe('the head', () => {
   })
 })
 
+test('a live route that nobody has checked says so', async () => {
+  const message = `${REASONS.LIVE.meaning.slice(0, -1)}, and its health check has not asked its upstreams yet.`
+  const health = { total: 2, down: 0, unasked: 2 }
+  const { code, out } = await status(
+    statusOf({ verdicts: [verdictOf('LIVE', { message, health }), verdictOf('LIVE', { id: 'a' })] }),
+  )
+  expect(code).toBe(0)
+  expect(out.slice(out.indexOf('live  '))).toBe(`live        tcp/a   port 10001
+live        tcp/pg  port 10001
+            Traefik shows the route as we compiled it, and its health check has
+            not asked its upstreams yet.
+`)
+})
+
 describe('exit codes', () => {
   test.each<[ReasonCode, number]>([
     ['LIVE', 0],
@@ -318,6 +333,27 @@ describe('exit codes', () => {
   ])('%s ends with %d', async (reason, code) => {
     const verdicts = [verdictOf('LIVE', { id: 'other' }), verdictOf(reason)]
     expect((await status(statusOf({ verdicts }))).code).toBe(code)
+  })
+
+  const UNREACHABLE = { kind: 'unreachable', message: 'it cannot be reached', since: NOW } as const
+  const FAULT = { code: 'SOURCE_REFUSED', message: 'nobody answers', remedy: 'Look.', since: NOW }
+  test.each<[string, Partial<StatusInput>, number]>([
+    [
+      'Traefik is down',
+      { observation: observationWith({ fault: UNREACHABLE }), provider: providerWith({ held: 0 }) },
+      1,
+    ],
+    ['Traefik cannot be read', { observation: observationWith({ fault: UNREACHABLE }) }, 1],
+    ['Traefik has never polled', { provider: providerWith({ held: 0, lastPollAt: null }) }, 1],
+    ['there is no API to read', { observation: null, api: null }, 0],
+    [
+      'a source fails',
+      { sources: [{ name: 'files', reading: null, fault: FAULT, lastAttemptAt: NOW, lastSuccessAt: null }] },
+      1,
+    ],
+    ['the disk is full', { store: { savedAt: NOW, fault: FAULT } }, 1],
+  ])('%s', async (_, change, code) => {
+    expect((await status(statusOf(change))).code).toBe(code)
   })
 
   test('held removals and drift are a no', async () => {

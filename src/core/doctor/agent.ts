@@ -107,7 +107,7 @@ function routesFindings({ routes, notLive, problems, held }: AgentStatus): Findi
     ...problems.map(({ origin, message, remedy }) =>
       fault(
         'DOCUMENT_INVALID',
-        `${origin} cannot be used: ${message}; what was last good of it goes on serving`,
+        `${origin} cannot be used: ${message}; its last good content, if there was any, goes on serving`,
         remedy,
       ),
     ),

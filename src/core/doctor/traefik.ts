@@ -14,9 +14,9 @@ export const isLoopbackHost = (host: string): boolean => host === '::1' || host 
 
 const API_REMEDY: Readonly<Record<Extract<TraefikFacts, { kind: 'fault' }>['fault'], string>> = {
   unreachable:
-    'Look whether Traefik runs, and whether traefik.api names its entry point "traefik". Routes are served all the same, and none is confirmed.',
+    'Look whether Traefik runs: systemctl status traefik. If it does not, no port of this node answers. If it does, traefik.api is not the address of its entry point "traefik": then routes are served all the same, and none is confirmed.',
   timeout:
-    'Look at the load of this machine and whether Traefik hangs. Routes are served all the same, and none is confirmed.',
+    'Look at the load of this machine and whether Traefik hangs: if a client gets no answer on a port either, restart it. Otherwise routes are served all the same, and none is confirmed.',
   secured:
     'Give it an entry point on loopback without credentials: api: { insecure: true } and entryPoints.traefik.address: "127.0.0.1:8080".',
   'not-traefik': 'Set traefik.api to the address of Traefik, without a path of the dashboard.',
