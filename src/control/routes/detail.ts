@@ -1,5 +1,5 @@
 /** One route, with what each node says of it and how that is known. */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Route, type RouteConfiguration, type RouteOnNode, RouteStep } from '../../api/route.ts'
 import { routeName } from '../../core/names.ts'
@@ -112,6 +112,13 @@ function connectionsOf(route: RouteFacts, node: NodeStanding, { openConnections 
   return openConnections ?? (alone ? 0 : null)
 }
 
+/** It, and what shares its numbers: what it is compiled to depends on nothing else. */
+const neighbours = ({ id, protocol, externalPort, externalPortEnd }: RouteFacts): SQL =>
+  externalPort === null
+    ? sql`p.id = ${id}`
+    : sql`(p.id = ${id} or p.protocol = ${protocol} and p.external_port <= ${externalPortEnd ?? externalPort}
+        and coalesce(p.external_port_end, p.external_port) >= ${externalPort})`
+
 type DeclaredReader = () => Promise<readonly DeclaredRoute[]>
 
 async function onNode(
@@ -164,7 +171,7 @@ export async function showRoute(tx: Tx, actor: Actor, id: string, publicHost: st
   const facts = new Map((await readNodeFacts(tx, route)).map(one => [one.nodeId, one]))
   let reading: Promise<readonly DeclaredRoute[]> | null = null
   const declared: DeclaredReader = () => {
-    reading ??= readRoutes(tx).then(readDeclared)
+    reading ??= readRoutes(tx, neighbours(route)).then(readDeclared)
     return reading
   }
   const nodes: RouteOnNode[] = []

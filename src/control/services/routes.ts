@@ -4,7 +4,7 @@
  * What the answer holds changes only with the revision. A port whose time is over stays in it until the chore that ends it has counted the
  * revision up; agents leave it out by themselves when the time comes.
  */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Tx } from '../db/transaction.ts'
 import {
@@ -55,8 +55,11 @@ const isRoute = sql`p.is_public and (p.external_port is not null or (p.protocol 
 
 const milliseconds = (column: string) => sql.raw(`floor(extract(epoch from ${column}) * 1000)`)
 
-/** One statement, so one moment. Ten thousand routes take some tens of milliseconds. */
-export async function readRoutes(tx: Tx): Promise<WireRoutes> {
+/**
+ * One statement, so one moment. Ten thousand routes take some tens of milliseconds.
+ * @param which a condition on `service_ports p`, when not all are wanted
+ */
+export async function readRoutes(tx: Tx, which: SQL = sql`true`): Promise<WireRoutes> {
   const { rows } = await tx.execute(sql`
     select json_build_object(
       'ports', (
@@ -65,10 +68,10 @@ export async function readRoutes(tx: Tx): Promise<WireRoutes> {
           p.external_port_end, p.tls, p.sni_hostname, coalesce(p.preset, s.preset), p.allow_cidrs, p.max_connections_per_client,
           p.proxy_protocol, p.health_check, p.probe, ${milliseconds('p.expires_at')}, ${milliseconds('p.claimed_at')}
         ) order by p.id collate "C"), '[]')
-        from service_ports p join services s on s.id = p.service_id where ${isRoute}),
+        from service_ports p join services s on s.id = p.service_id where ${isRoute} and ${which}),
       'endpoints', (
         select coalesce(json_agg(json_build_array(service_id, address, weight)), '[]')
-        from endpoints where service_id in (select service_id from service_ports p where ${isRoute}))
+        from endpoints where service_id in (select service_id from service_ports p where ${isRoute} and ${which}))
     )::text as state`)
   const { ports, endpoints } = answer.parse(jsonText.parse(rows[0]?.state))
   const byService = new Map<string, WireEndpoint[]>()
