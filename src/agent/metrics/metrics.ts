@@ -107,7 +107,7 @@ export function createMetrics(
   const event = (name: string, help: string) => new Gauge({ name, help, registers })
   const lastPoll = event(
     'fairlead_provider_last_poll_timestamp_seconds',
-    'When the last poll was answered with a configuration.',
+    'When a poll of Traefik was last answered with a configuration.',
   )
   const bodyBytes = event('fairlead_provider_body_bytes', 'Size of the configuration that Traefik gets.')
   const nacks = new Counter({

@@ -220,7 +220,7 @@ export function registerStateMetrics({ registry, attempt, now }: StateMetricsOpt
   )
   stateGauge(
     'fairlead_provider_pollers',
-    'Clients that have polled the provider endpoint within the last minute; more than one are two Traefiks.',
+    'Traefiks that have polled the provider endpoint within the last minute; other clients do not count.',
     [],
     ({ traefik: { pollers } }) => [[{}, pollers]],
   )
