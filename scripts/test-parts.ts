@@ -31,6 +31,7 @@ const DEBIAN_PARTS: readonly DebianPart[] = [
     packages: ['redis-server', 'redis-tools'],
     isThere: () => hasCommand('redis-server') && hasCommand('redis-cli'),
   },
+  { name: 'curl', packages: ['curl'], isThere: () => hasCommand('curl') },
   { name: 'dig', packages: ['dnsutils'], isThere: () => hasCommand('dig') },
   { name: 'systemd-analyze', packages: ['systemd'], isThere: () => hasCommand('systemd-analyze') },
   // With promtool.

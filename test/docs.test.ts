@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AGENT_SETTINGS } from '../src/agent/config.ts'
 import { signRequest } from '../src/agent/identity.ts'
+import { PROBLEM_CODES } from '../src/api/problem-codes.ts'
 import { parseRoutesFile } from '../src/core/expected-state.ts'
 import { httpWire, tcpWire, udpWire } from '../src/core/route-wire.ts'
 import { REASONS } from '../src/core/verdict.ts'
@@ -81,8 +82,15 @@ describe('docs', () => {
     }
   })
 
+  test('the problem codes of the API are those of the table', () => {
+    const rows = tableOf(read('docs/api.md'), 'problem code')
+    expect(
+      rows.map(([name, status, title, remedy]) => [code(name), { status: Number(status), title, remedy }]),
+    ).toEqual(Object.entries(PROBLEM_CODES))
+  })
+
   test('links between the documents lead somewhere', () => {
-    for (const file of ['README.md', 'docs/routes.md', 'docs/contract.md']) {
+    for (const file of ['README.md', 'docs/routes.md', 'docs/contract.md', 'docs/api.md']) {
       const folder = file.includes('/') ? 'docs/' : ''
       for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
         expect(() => readFileSync(new URL(`../${folder}${target}`, import.meta.url))).not.toThrow(/ENOENT/)

@@ -13,6 +13,7 @@ export const PARTS = [
   'psql',
   'mariadb',
   'redis',
+  'curl',
   'dig',
   'systemd-analyze',
   'iproute2',
