@@ -65,8 +65,8 @@ export async function createEnrollmentToken(
     .returning({ id: enrollmentTokens.id, expiresAt: enrollmentTokens.expiresAt })
   if (row === undefined) throw new Error('the table of tokens took no row')
   await mutation.audit({
-    action: 'enrollmentToken.create',
-    resourceKind: 'enrollmentToken',
+    action: 'enrollment-token.create',
+    resourceKind: 'enrollment-token',
     resourceId: row.id,
     after: { nodeName: name, expiresAt: row.expiresAt.toISOString() },
   })
@@ -160,7 +160,7 @@ export async function enroll(
   await tx.update(enrollmentTokens).set({ usedBy: serverId }).where(eq(enrollmentTokens.id, used.id))
   await announce(tx, { kind: 'node', ids: [serverId], revision, projectId: null })
   await mutation.audit({
-    action: before === null ? 'node.enroll' : 'node.enrollAgain',
+    action: before === null ? 'node.enroll' : 'node.enroll-again',
     resourceKind: 'node',
     resourceId: serverId,
     after: { name, publicKey, agentVersion: version, enrollmentToken: used.id },

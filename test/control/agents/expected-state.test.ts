@@ -259,7 +259,7 @@ onEachDatabase('expected state', use => {
     expect(replies.map(({ json }) => json.serverId)).toEqual(replies.map((_, i) => all[i % 4]?.id))
   })
 
-  test('a state is of one moment, however much changes', async () => {
+  test('a state is of one moment, however much changes', { timeout: 60_000 }, async () => {
     let next = 0
     let over = false
     const write = async () => {
