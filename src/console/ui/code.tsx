@@ -50,7 +50,7 @@ export function CodeBlock({
 }): ReactElement {
   return (
     <div className="code block">
-      <pre tabIndex={0}>{children ?? withMarks(text)}</pre>
+      <pre tabIndex={0}>{children ?? text.split('\n').map(withMarks).join('\n')}</pre>
       <CopyButton text={text} what={what} />
     </div>
   )

@@ -31,7 +31,7 @@ export function auditSentence(row: AuditRow, names: ReadonlyMap<string, string>)
   const serviceId = resource.kind === 'service' ? resource.id : textOf(of, 'serviceId')
   const id = serviceId ?? resource.id
   const own = textOf(of, 'name') ?? textOf(of, 'nodeName')
-  const name = names.get(id) ?? own ?? (NAMELESS.has(resource.kind) ? null : resource.id)
+  const name = NAMELESS.has(resource.kind) ? null : (names.get(id) ?? own ?? resource.id)
   const isThere = names.has(id)
   const target =
     !isThere || (serviceId === null && resource.kind !== 'node')

@@ -6,7 +6,7 @@ import { Text } from '../../ui/text.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { Shape } from '../../verdict/shapes.tsx'
 import { changedFields, type FormField, type PortForm } from './form.ts'
-import { fieldWords } from './will-change.tsx'
+import { fieldWords } from './plan-lines.ts'
 
 type ConflictProps = {
   readonly before: PortForm

@@ -106,7 +106,7 @@ export function PresetField(): ReactElement {
           >
             <Tile preset={preset.id} protocols={[form.protocol]} />
             <span className="trunc">
-              {preset.id === 'custom' ? `Other ${protocolName(form.protocol)}` : preset.title}
+              {preset.id === 'custom' ? `Other ${protocolName(form.protocol)}` : preset.title.split(',')[0]}
             </span>
           </button>
         ))}

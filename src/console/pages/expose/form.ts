@@ -252,11 +252,12 @@ export const portInput = (form: PortForm, now: number): PortBody => ({
 export function portPatch(form: PortForm, was: Port, now: number): PatchBody {
   const fields = portFields(form, now)
   const before = formOfPort(was)
-  const { probe, expiresAt, ...rest } = fields
+  const { probe, expiresAt, preset, ...rest } = fields
   return {
     port: Number(form.port),
     protocol: form.protocol,
     ...rest,
+    ...(form.preset === before.preset ? {} : { preset }),
     ...(form.probe === before.probe ? {} : { probe }),
     ...(form.expiry === before.expiry && form.expiresAt === before.expiresAt ? {} : { expiresAt }),
   }

@@ -6,6 +6,7 @@
  *   edited   PATCH /services/:id/ports/:portId, with the version that was read
  */
 import { type ReactElement, useMemo, useRef, useState } from 'react'
+import type { Plan } from '../../../api/plan.ts'
 import type { Port } from '../../../api/port.ts'
 import type { Service } from '../../../api/service.ts'
 import { makeKey } from '../../data/client.ts'
@@ -37,9 +38,10 @@ import {
   serviceInput,
 } from './form.ts'
 import { FormProvider, type FormView } from './form-context.ts'
+import { valueWords } from './plan-lines.ts'
 import { type Saved, SavedCard } from './saved-card.tsx'
 import { type Asked, useDryRun } from './use-dry-run.ts'
-import { valueWords, WillChange } from './will-change.tsx'
+import { WillChange } from './will-change.tsx'
 import '../service/service.css'
 import './expose.css'
 
@@ -58,6 +60,7 @@ const TITLES = { new: 'Expose a port', added: 'Add a port', edited: 'Edit the po
 const BUTTONS = { new: 'Expose', added: 'Add', edited: 'Save' } as const
 /** Of one look at the form, so that "in 2 hours" is the same moment in the dry run and when it is saved, as long as nothing is typed. */
 const MINUTE_MS = 60_000
+const UNCHANGED: Plan = { changes: [], problems: [] }
 
 function askOf(target: Target, form: PortForm, now: number): Asked {
   switch (target.kind) {
@@ -139,7 +142,9 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
   const now = useMemo(() => Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS, [])
   const before = useMemo(() => (target.kind === 'edited' ? formOfPort(target.port) : null), [target])
   const own = formFaults(form, target.kind === 'new' ? 'service' : 'port')
-  const asked = own.size === 0 ? askOf(target, form, now) : null
+  const changed = before === null ? [] : changedFields(form, before)
+  const isUnchanged = target.kind === 'edited' && changed.length === 0
+  const asked = own.size === 0 && !isUnchanged ? askOf(target, form, now) : null
   const dry = useDryRun(asked)
 
   const told = new Map<FormField, string>(own)
@@ -152,11 +157,15 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
     else if (!told.has(place)) told.set(place, words)
   }
   const isWrong = own.size > 0 || dry.problems.length > 0
-  const changed = before === null ? [] : changedFields(form, before)
   const change = (next: PortForm): void => {
     setForm(next)
     setSendFault(null)
   }
+  // That a name is free says nothing of one that is ours already.
+  const isKnown =
+    dry.isCurrent &&
+    !isWrong &&
+    (before === null || before.sniHostname !== form.sniHostname || before.wish !== form.wish)
   const view: FormView = {
     form,
     presets,
@@ -221,13 +230,12 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
   }
   useCommand('save', () => void save())
 
-  const faultCount = told.size + atFoot.length
-  const isUnchanged = target.kind === 'edited' && changed.length === 0
+  const shownFaults = [...told.keys()].filter(field => left.has(field) || !own.has(field)).length + atFoot.length
   const foot = footWords({
     sendFault,
     atFoot,
-    isWrong,
-    faultCount,
+    faultCount: shownFaults,
+    isWhole: own.size === 0,
     isCurrent: dry.isCurrent,
     fault: dry.fault,
     isUnchanged,
@@ -238,8 +246,8 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
       onClose={onClose}
       aside={
         <WillChange
-          plan={dry.plan}
-          isCurrent={dry.isCurrent && !isWrong}
+          plan={isUnchanged ? UNCHANGED : dry.plan}
+          isCurrent={isUnchanged || (dry.isCurrent && !isWrong)}
           command={target.kind === 'new' ? exposeCommand(form) : null}
         />
       }
@@ -308,10 +316,10 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
           <section>
             <h2>How clients reach it</h2>
             {form.protocol === 'http' && <HttpFields />}
-            {form.protocol === 'tcp' && <TcpFields known={dry.isCurrent && !isWrong} />}
-            {form.protocol === 'udp' && <NumberFields sharedPorts={[]} known={dry.isCurrent && !isWrong} />}
+            {form.protocol === 'tcp' && <TcpFields known={isKnown} />}
+            {form.protocol === 'udp' && <NumberFields sharedPorts={[]} known={isKnown} />}
           </section>
-          <section className="gate">
+          <section>
             {form.protocol === 'tcp' && <WhoField />}
             {form.protocol === 'tcp' && <LimitFields />}
             <ExpiryField />
@@ -331,21 +339,23 @@ function focusFirstFault(): void {
 type Foot = {
   readonly sendFault: CallFault | null
   readonly atFoot: readonly string[]
-  readonly isWrong: boolean
+  /** Faults that are told: of fields that were left, or found by the control plane. */
   readonly faultCount: number
+  readonly isWhole: boolean
   readonly isCurrent: boolean
   readonly fault: CallFault | null
   readonly isUnchanged: boolean
 }
 
-function footWords({ sendFault, atFoot, isWrong, faultCount, isCurrent, fault, isUnchanged }: Foot): string {
+function footWords({ sendFault, atFoot, faultCount, isWhole, isCurrent, fault, isUnchanged }: Foot): string {
   if (sendFault !== null) {
     const [first] = sendFault.fields
     const what = first === undefined ? sendFault.message : sentence(first.message)
     return `${what} ${sendFault.remedy} Nothing was changed, and all that was typed is kept.`
   }
   if (atFoot.length > 0) return atFoot.join(' ')
-  if (isWrong) return `${counted(faultCount, 'field needs', 'fields need')} a look.`
+  if (faultCount > 0) return `${counted(faultCount, 'field needs', 'fields need')} a look.`
+  if (!isWhole) return 'Nothing is changed yet.'
   if (fault !== null) return `${fault.message} ${fault.remedy}`
   if (isUnchanged) return 'Nothing is changed yet.'
   return isCurrent ? 'Checked by the control plane. Nothing is changed yet.' : 'Being checked.'

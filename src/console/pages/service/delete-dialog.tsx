@@ -13,7 +13,8 @@ import { toast } from '../../ui/toast.tsx'
 import { Dialog } from '../../widgets/dialog.tsx'
 import { counted } from '../../words/count.ts'
 import { withMarks } from '../../words/safe-text.ts'
-import { fieldWords, valueWords } from '../expose/will-change.tsx'
+import { addressOf, planLines } from '../expose/plan-lines.ts'
+import { Line } from '../expose/will-change.tsx'
 
 export type Doomed = {
   readonly what: 'service' | 'port'
@@ -42,7 +43,7 @@ export function DeleteDialog({ doomed, onClose, onDeleted }: DeleteDialogProps):
     staleTime: 0,
   })
   const notes = (plan.data?.changes ?? []).filter(({ op }) => op === 'note')
-  const removed = (plan.data?.changes ?? []).filter(({ op }) => op === 'remove')
+  const address = plan.data === undefined ? null : addressOf(plan.data)
   const isOpen = notes.some(note => isAboutConnections(note.what))
 
   const submit = async (event: FormEvent): Promise<void> => {
@@ -97,29 +98,10 @@ export function DeleteDialog({ doomed, onClose, onDeleted }: DeleteDialogProps):
       <form id={FORM_ID} className="stack g4" onSubmit={event => void submit(event)}>
         {plan.data !== undefined && (
           <ul className="diff">
-            {removed.map(change => (
-              <li key={`${change.what} ${valueWords(change.before)}`}>
-                <span className="sig w" aria-hidden>
-                  −
-                </span>
-                <p>
-                  {fieldWords(change.what)}{' '}
-                  <b>
-                    <Text most={60}>{valueWords(change.before)}</Text>
-                  </b>
-                </p>
-              </li>
+            {planLines(plan.data, 0).map(line => (
+              <Line key={`${line.sign} ${line.text} ${line.value ?? ''}`} line={line} />
             ))}
-            {notes.map(note => (
-              <li key={note.what}>
-                <span className="sig w" aria-hidden>
-                  !
-                </span>
-                <p>
-                  <Text>{`${note.what.charAt(0).toUpperCase()}${note.what.slice(1)}.`}</Text>
-                </p>
-              </li>
-            ))}
+            {address !== null && <Line line={{ sign: '−', text: 'Address', value: String(address.before ?? '') }} />}
           </ul>
         )}
         {plan.error !== null && <Message id="plan-fault" fault={faultOf(plan.error).message} />}
