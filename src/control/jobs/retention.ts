@@ -12,6 +12,8 @@ type Retention = {
 const AT_ONCE = 1_000
 const MOST_ROUNDS = 50
 
+const MOST_HISTORY_ROWS = 500_000
+
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
@@ -63,4 +65,12 @@ export const RETENTION: readonly Retention[] = [
     sql`expires_at < now() - interval '90 days' or revoked_at < now() - interval '90 days'`,
   ),
   retain('forget-history', HOUR, 'verdict_history', 'id', sql`recorded_at < now() - interval '30 days'`),
+  // A fleet that flaps writes in an hour what a quiet one writes in a year.
+  retain(
+    'limit-history',
+    5 * MINUTE,
+    'verdict_history',
+    'id',
+    sql`id < (select max(id) from verdict_history) - ${MOST_HISTORY_ROWS}`,
+  ),
 ]

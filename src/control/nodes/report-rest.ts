@@ -7,7 +7,7 @@ import { StatusReportBody } from './report-wire.ts'
 import { takeReport } from './take-report.ts'
 
 /** An agent reports once a second at most; what comes faster is held off before it reaches the database. */
-const REPORTS = { max: 100, timeWindow: 10_000 } as const
+const REPORTS = { max: 30, timeWindow: 10_000 } as const
 
 export function registerReports(app: App, { database, clock, logger }: ControlDeps): void {
   const limit = app.createRateLimit({ ...REPORTS, keyGenerator: request => `report:${actorOf(request).id}` })

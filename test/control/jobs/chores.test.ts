@@ -190,6 +190,26 @@ describe('what is kept for a time only', () => {
     expect(await run(select)).toEqual([{ name: 'young' }])
   })
 
+  test('of the verdicts over time the last half million stays, for a month', async () => {
+    await run(
+      sql`insert into nodes (id, name, public_key, enrolled_epoch, enrolled_revision) values ('srv_1', 'n', 'k', 1, 0)`,
+    )
+    const row = (id: number, hours: number) =>
+      run(sql`
+      insert into verdict_history (id, node_id, route_id, project_id, verdict, reason, message, at, recorded_at)
+      values (${id}, 'srv_1', 'prt_1', 'prj_1', 'live', 'LIVE', '', now(), ${ago(hours)})`)
+    const left = async () => (await run(sql`select id::int from verdict_history order by id`)).map(({ id }) => id)
+    await row(1, 31 * DAY)
+    await row(2, 29 * DAY)
+    await row(3, 0)
+    expect(await chore('forget-history').run(control.deps)).toBe(1)
+    expect(await left()).toEqual([2, 3])
+    expect(await chore('limit-history').run(control.deps)).toBe(0)
+    await row(500_003, 0)
+    expect(await chore('limit-history').run(control.deps)).toBe(1)
+    expect(await left()).toEqual([3, 500_003])
+  })
+
   test('many are taken in many small steps', async () => {
     await run(
       sql`insert into sessions (id_hash, scopes, expires_at)

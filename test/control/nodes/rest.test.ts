@@ -77,8 +77,8 @@ describe('a report over HTTP', () => {
   test('comes no faster than is of any use', async () => {
     await fleet.node('srv_2', { publicKey: other.publicKey })
     const statuses: number[] = []
-    for (let i = 0; i < 102; i++) statuses.push((await report({ controlPlaneId: 'cp_x' })).status)
-    expect(statuses.slice(99)).toEqual([422, 429, 429])
+    for (let i = 0; i < 32; i++) statuses.push((await report({ controlPlaneId: 'cp_x' })).status)
+    expect(statuses.slice(29)).toEqual([422, 429, 429])
     expect((await report({ controlPlaneId: 'cp_x' }, other)).status).toBe(422)
   })
 
