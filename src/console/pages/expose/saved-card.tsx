@@ -16,6 +16,7 @@ import { useVerdict } from '../../verdict/use-standing.ts'
 import { byRank } from '../../verdict/verdict.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
 import { withMarks } from '../../words/safe-text.ts'
+import { sinceSaved } from '../../words/stages.ts'
 import { durationWords } from '../../words/time.ts'
 
 export type Saved = {
@@ -123,12 +124,13 @@ const slowestNode = (route: Route | undefined): RouteOnNode | null =>
     .sort((one, other) => byRank(one.verdict, other.verdict))[0] ?? null
 
 function linksOf(node: RouteOnNode | null, isLive: boolean) {
+  const times = sinceSaved(node?.timingsMs ?? {})
   const chain = new Map((node?.chain ?? []).map(link => [link.step, link]))
   return STEPS.map(step => {
     const link = chain.get(step)
     // What is live has come through the four rings; whether it was probed is another question.
     const ok = link?.ok ?? (isLive && step !== 'probed' ? true : step === 'expected' ? true : null)
-    const ms = node?.timingsMs[step]
+    const ms = times.get(step)
     return { step, ok, detail: ms === undefined ? (ok === null ? 'not tried' : '') : durationWords(ms) }
   })
 }

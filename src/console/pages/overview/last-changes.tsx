@@ -26,7 +26,7 @@ export function LastChanges({ overview }: { readonly overview: Overview }): Reac
         {overview.lastChanges.map(({ id, at, actor, action, resource }) => {
           const name = names.get(resource.id)
           const to = resource.kind === 'node' ? href.node(resource.id) : href.service(resource.id)
-          const who = actor.name ?? actor.id
+          const who = actor.name ?? (actor.kind === 'session' ? 'somebody' : actor.id)
           return (
             <li key={id}>
               <Avatar name={who} isProgram={actor.kind !== 'session'} />

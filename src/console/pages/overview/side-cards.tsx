@@ -23,7 +23,7 @@ export function NodesCard({ overview }: { readonly overview: Overview }): ReactE
       title="Nodes"
       aside={
         <Link className="link sm" href={nodes.length === 0 ? href.enrol() : href.nodes()}>
-          {nodes.length === 0 ? 'Enrol one' : `All ${nodes.length}`}
+          {nodes.length === 0 ? 'Enrol one' : nodes.length === 1 ? 'Nodes' : `All ${nodes.length}`}
         </Link>
       }
     >

@@ -24,6 +24,7 @@ import { byRank } from '../../verdict/verdict.ts'
 import { VerdictMark, wordOf } from '../../verdict/verdict-mark.tsx'
 import { grouped, listed } from '../../words/count.ts'
 import { withMarks } from '../../words/safe-text.ts'
+import { stageLines } from '../../words/stages.ts'
 import { ConfigCard } from './config-card.tsx'
 import { HistoryCard } from './history-card.tsx'
 import '../service/service.css'
@@ -236,9 +237,9 @@ function OnOneNode({ route, all, node, standing }: OnOneNodeProps): ReactElement
             <dd>
               revision {route.revision}, <Ago at={route.savedAt} suffix />
             </dd>
-            {Object.entries(node.timingsMs).map(([stage, ms]) => (
-              <div key={stage} className="contents">
-                <dt>{stageWords(stage)}</dt>
+            {stageLines(node.timingsMs).map(({ words, ms }) => (
+              <div key={words} className="contents">
+                <dt>{words}</dt>
                 <dd>
                   <Took ms={ms} />
                 </dd>
@@ -259,12 +260,6 @@ function elsewhereWords(others: readonly OnNode[]): string {
     words.set(word, [...(words.get(word) ?? []), withMarks(node.nodeName)])
   }
   return [...words].map(([word, names]) => `${word} on ${listed(names)}`).join('; ')
-}
-
-/** `servedToApplied` as people read it: `served to applied`. */
-const stageWords = (stage: string): string => {
-  const words = stage.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
-  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 const NOT_KNOWN: readonly RouteStep['step'][] = ['expected', 'compiled', 'served', 'applied', 'probed']

@@ -19,6 +19,7 @@ import { useNodeStanding, useVerdict } from '../../verdict/use-standing.ts'
 import { byRank } from '../../verdict/verdict.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
 import { protocolName } from '../../words/preset.ts'
+import { sinceSaved } from '../../words/stages.ts'
 import { limitsOf } from './limits.ts'
 
 type PortCardProps = {
@@ -180,8 +181,9 @@ const STEPS = ['expected', 'compiled', 'served', 'applied', 'probed'] as const
 
 function linksOf(node: RouteOnNode | null, isKnown: boolean): readonly ChainLink[] {
   if (node === null || !isKnown) return STEPS.map(step => ({ step, ok: null, detail: 'not known' }))
+  const times = sinceSaved(node.timingsMs)
   return node.chain.map(({ step, ok }) => {
-    const ms = node.timingsMs[step]
+    const ms = times.get(step)
     return { step, ok, detail: ms === undefined ? ok === null ? 'not tried' : '' : <Took ms={ms} /> }
   })
 }
