@@ -33,7 +33,7 @@ export const STREAMS: StreamSettings = {
   perActor: 12,
   total: 2_000,
   maxWaitingBytes: 128 * 1024,
-  lifeMs: 10 * 60_000,
+  lifeMs: 5 * 60_000,
 }
 
 export type StreamsOptions = {

@@ -254,6 +254,21 @@ describe('GET /events', () => {
     theirs.close()
   })
 
+  test('tells of a route of which the node says nothing new', async () => {
+    await fleet.node('srv_1')
+    await fleet.route('prt_a', { externalPort: 10_001 })
+    await fleet.report('srv_1')
+    const { events, close } = await listen(await control.tokenFor({ scopes: ['read'] }))
+    await waitFor(() => events.length > 0, { what: 'a heartbeat' })
+    const { revision } = await fleet.touch('prt_a')
+    await fleet.report('srv_1', { revision: { expected: revision, served: revision, applied: revision } })
+    await waitFor(() => ofKind(events, 'verdict').length > 0, { what: 'a hint' })
+    expect(ofKind(events, 'verdict')[0]?.data).toEqual({
+      ...{ epoch: 1, revision, at: isText, routeIds: ['prt_a'], nodeIds: ['srv_1'] },
+    })
+    close()
+  })
+
   test('tells a burst in a few hints', async () => {
     const { events, close } = await listen(await control.tokenFor({ scopes: ['read'] }))
     await waitFor(() => events.length > 0, { what: 'a heartbeat' })
