@@ -1,5 +1,5 @@
 /** The audit log over HTTP: read only, there is no other way. */
-import { and, desc, eq, gte, inArray, like, lt } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, like, lt, sql } from 'drizzle-orm'
 import { AuditPage, AuditQuery, type AuditRow } from '../api/audit.ts'
 import { type Actor, visibleTo } from './access/actor.ts'
 import { apiTokens } from './db/schema-access.ts'
@@ -50,12 +50,12 @@ export async function listAudit(tx: Tx, actor: Actor, query: AuditQuery) {
   return { items: items.map(row => toWire(row, names)), nextCursor }
 }
 
-/** What the actors of these rows are called now. */
+/** What the actors of these rows are called now; of sessions, which end, what they were called when they were opened. */
 async function namesOf(tx: Tx, rows: readonly Row[]): Promise<ReadonlyMap<string, string>> {
   const idsOf = (kind: string): string[] => [
     ...new Set(rows.filter(row => row.actorKind === kind).map(row => row.actorId)),
   ]
-  const [tokenIds, nodeIds] = [idsOf('token'), idsOf('node')]
+  const [tokenIds, nodeIds, sessionIds] = [idsOf('token'), idsOf('node'), idsOf('session')]
   const found = [
     ...(tokenIds.length === 0
       ? []
@@ -66,8 +66,20 @@ async function namesOf(tx: Tx, rows: readonly Row[]): Promise<ReadonlyMap<string
     ...(nodeIds.length === 0
       ? []
       : await tx.select({ id: nodes.id, name: nodes.name }).from(nodes).where(inArray(nodes.id, nodeIds))),
+    ...(sessionIds.length === 0
+      ? []
+      : await tx
+          .select({ id: auditLog.resourceId, name: sql<string | null>`${auditLog.after} ->> 'name'` })
+          .from(auditLog)
+          .where(
+            and(
+              eq(auditLog.resourceKind, 'session'),
+              inArray(auditLog.resourceId, sessionIds),
+              eq(auditLog.action, 'session.open'),
+            ),
+          )),
   ]
-  return new Map(found.map(({ id, name }) => [id, name]))
+  return new Map(found.flatMap(({ id, name }) => (name === null ? [] : [[id, name] as const])))
 }
 
 const toWire = (row: Row, names: ReadonlyMap<string, string>): AuditRow => ({

@@ -190,7 +190,8 @@ describe('a session', () => {
     await ask('DELETE', '/sessions/current', SAME)
     const { items } = (await control.asAdmin('GET', '/audit?action=session.*')).json
     expect(items).toMatchObject([
-      { action: 'session.close', actor: { kind: 'session' } },
+      // Named as it was when it was opened, although it is gone.
+      { action: 'session.close', actor: { kind: 'session', name: 'ops' } },
       { action: 'session.open', after: { name: 'ops', scopes: ['admin', 'read', 'write'] } },
     ])
     expect(items[0].resource.id).toBe(items[1].resource.id)
