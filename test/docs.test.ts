@@ -1,10 +1,13 @@
 /** What the documents say of the code is what the code says of itself. */
 import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import { AGENT_SETTINGS } from '../src/agent/config.ts'
 import { signRequest } from '../src/agent/identity.ts'
 import { PROBLEM_CODES } from '../src/api/problem-codes.ts'
+import { CONTROL_SETTINGS, parseControlConfig } from '../src/control/config.ts'
+import { createControlMetrics } from '../src/control/metrics.ts'
 import { parseRoutesFile } from '../src/core/expected-state.ts'
 import { httpWire, tcpWire, udpWire } from '../src/core/route-wire.ts'
 import { REASONS } from '../src/core/verdict.ts'
@@ -52,6 +55,36 @@ describe('README', () => {
     const parsed = parseRoutesFile(text.value, { origin: 'databases.yaml', maxRoutes: 100 })
     expect(parsed).toMatchObject({ ok: true, state: { problems: [], unknownFields: [] } })
     expect(parsed.ok && parsed.state.routes.length).toBe(5)
+  })
+})
+
+describe('docs/control-plane.md', () => {
+  const text = read('docs/control-plane.md')
+
+  test('its settings are those of the control plane', () => {
+    const rows = tableOf(text, 'key')
+    expect(rows.map(([key, env]) => ({ key: code(key), env: code(env) }))).toEqual(CONTROL_SETTINGS)
+  })
+
+  test('its metrics are those of the control plane', () => {
+    const registry = new Registry()
+    createControlMetrics({ registry, version: 'x', processMetrics: false })
+    const labelsOf = (metric: object): string => {
+      const names = 'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : []
+      return names.map(name => `\`${name}\``).join(', ') || '-'
+    }
+    const expected = registry
+      .getMetricsAsArray()
+      .map(metric => `| \`${metric.name}\` | ${metric.type} | ${labelsOf(metric)} | ${metric.help} |`)
+    expect(text.split('\n').filter(line => line.startsWith('| `fairlead_control_'))).toEqual(expected.sort())
+  })
+
+  test('its example of settings is accepted', () => {
+    const example = /```yaml\n(listen:[\s\S]*?)```/.exec(text)?.[1] ?? ''
+    expect(parseControlConfig({ text: example, fileName: 'control.yaml', env: {} })).toMatchObject({
+      ok: true,
+      notes: [],
+    })
   })
 })
 

@@ -5,14 +5,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { AGENT_SETTINGS, parseAgentConfig } from '../src/agent/config.ts'
+import { DEFAULT_CONTROL_FILE } from '../src/cli/control/load-control-config.ts'
+import { CONTROL_SETTINGS, parseControlConfig } from '../src/control/config.ts'
 import { runCli } from './support/cli.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
 const SYSTEMD = fileURLToPath(new URL('../systemd/', import.meta.url))
 const ANALYZE = '/usr/bin/systemd-analyze'
 const UNIT = 'fairlead-agent.service'
+const CONTROL_UNIT = 'fairlead-control.service'
+const UNITS = [UNIT, CONTROL_UNIT]
 
-/** Ten times the exposure level of `systemd-analyze security`; the unit reaches 13 with systemd 252. */
+/** Ten times the exposure level of `systemd-analyze security`; each unit reaches 13 with systemd 252. */
 const EXPOSURE_THRESHOLD = 15
 
 type Ran = { readonly code: number; readonly output: string }
@@ -33,8 +37,10 @@ const analyze = (args: readonly string[], cwd: string): Promise<Ran> =>
 async function unitFolder(): Promise<string> {
   const folder = await tempFolder()
   await cp(SYSTEMD, folder, { recursive: true })
-  const text = await readFile(join(folder, UNIT), 'utf8')
-  await writeFile(join(folder, UNIT), text.replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true'))
+  for (const unit of UNITS) {
+    const text = await readFile(join(folder, unit), 'utf8')
+    await writeFile(join(folder, unit), text.replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true'))
+  }
   await writeFile(join(folder, 'traefik.service'), '[Service]\nExecStart=/bin/true\n')
   return folder
 }
@@ -45,9 +51,9 @@ const directives = async (file: string): Promise<ReadonlyMap<string, string>> =>
 }
 
 describe.skipIf(!existsSync(ANALYZE))('systemd', () => {
-  test('finds no fault in the unit', async () => {
+  test.each(UNITS)('finds no fault in %s', async unit => {
     const folder = await unitFolder()
-    expect(await analyze(['verify', '--man=no', UNIT], folder)).toEqual({ code: 0, output: '' })
+    expect(await analyze(['verify', '--man=no', unit], folder)).toEqual({ code: 0, output: '' })
   })
 
   test('finds a fault when there is one', async () => {
@@ -69,9 +75,9 @@ describe.skipIf(!existsSync(ANALYZE))('systemd', () => {
     expect(await analyze(['verify', '--man=no', ...units], folder)).toEqual({ code: 0, output: '' })
   })
 
-  test('counts the unit as little exposed', async () => {
+  test.each(UNITS)('counts %s as little exposed', async unit => {
     const folder = await unitFolder()
-    const args = ['security', '--offline=yes', '--no-pager', `--threshold=${EXPOSURE_THRESHOLD}`, join(folder, UNIT)]
+    const args = ['security', '--offline=yes', '--no-pager', `--threshold=${EXPOSURE_THRESHOLD}`, join(folder, unit)]
     expect((await analyze(args, folder)).code).toBe(0)
   })
 })
@@ -141,6 +147,41 @@ describe('the unit', () => {
       expect(read).toBe(loaded)
       expect(AGENT_SETTINGS.map(({ env }) => env)).toContain(variable)
     }
+  })
+})
+
+describe('the unit of the control plane', () => {
+  test('is hardened as that of the agent', async () => {
+    const hardening = async (file: string) =>
+      (await readFile(join(SYSTEMD, file), 'utf8'))
+        .split('\n')
+        .filter(line =>
+          /^(?:Capab|Ambient|NoNew|Private|Protect|Device|Proc|Keyring|Lock|Remove|Restrict|System|Memory(?!Max)|UMask|Dynamic)/.test(
+            line,
+          ),
+        )
+        .filter(line => !line.startsWith('Restart'))
+    expect(await hardening(CONTROL_UNIT)).toEqual(await hardening(UNIT))
+  })
+
+  test('runs a command that there is, with its own settings and state', async () => {
+    const unit = await directives(CONTROL_UNIT)
+    const [, ...argv] = unit.get('ExecStart')?.split(' ') ?? []
+    const { code, out } = await runCli([argv[0] ?? '', '--help'])
+    expect({ code, argv, known: out.includes('--config FILE') }).toEqual({
+      code: 0,
+      argv: ['control', '--config', DEFAULT_CONTROL_FILE],
+      known: true,
+    })
+    const parsed = parseControlConfig({ text: null, fileName: null, env: {} })
+    expect(parsed.ok && parsed.config.state.directory).toBe(`/var/lib/${unit.get('StateDirectory')}`)
+  })
+
+  test('names the variables that take its credentials', async () => {
+    const text = await readFile(join(SYSTEMD, CONTROL_UNIT), 'utf8')
+    const named = [...text.matchAll(/(FAIRLEAD_\w+)=%d/g)].map(([, name]) => name)
+    expect(named).toEqual(['FAIRLEAD_TLS_CERT_FILE', 'FAIRLEAD_TLS_KEY_FILE'])
+    for (const name of named) expect(CONTROL_SETTINGS.map(({ env }) => env)).toContain(name)
   })
 })
 

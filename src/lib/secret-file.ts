@@ -33,11 +33,16 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
+export type ReadSecretOptions = {
+  /** A user whose files are taken, too: root reads what belongs to a service. */
+  readonly alsoOf?: number
+}
+
 /**
  * The text of a file that only its owner can read. Throws a SecretFileError when it is missing, not a regular file, open to others,
  * of another user (root's are taken), larger than 64 KiB or not UTF-8.
  */
-export async function readSecretFile(path: string): Promise<string> {
+export async function readSecretFile(path: string, { alsoOf }: ReadSecretOptions = {}): Promise<string> {
   const file = await openFile(path)
   try {
     const stat = await file.stat()
@@ -49,7 +54,7 @@ export async function readSecretFile(path: string): Promise<string> {
         'Put the text itself into a file there.',
       )
     const user = process.geteuid?.() ?? stat.uid
-    if (stat.uid !== user && stat.uid !== ROOT)
+    if (stat.uid !== user && stat.uid !== ROOT && stat.uid !== alsoOf)
       throw new SecretFileError(
         'SECRET_FILE_NOT_PRIVATE',
         path,
