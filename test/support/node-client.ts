@@ -6,6 +6,8 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { generateKey, signRequest } from '../../src/agent/identity.ts'
+import type { Database } from '../../src/control/db/client.ts'
+import { nodes } from '../../src/control/db/schema-nodes.ts'
 import type { Ask, Reply } from './control-app.ts'
 
 export type NodeClient = {
@@ -59,4 +61,19 @@ export async function enrolledNode(asks: Asks, name: string, nodeName: string | 
   })
   if (enrolled.status !== 201) throw new Error(enrolled.text)
   return nodeClient(asks, { id: enrolled.json.serverId, name, key })
+}
+
+/** Many nodes at once, past the enrolment. */
+export async function manyNodes(
+  asks: Pick<Asks, 'inject'>,
+  database: Pick<Database, 'transaction'>,
+  count: number,
+): Promise<readonly NodeClient[]> {
+  const made = Array.from({ length: count }, (_, i) => nodeClient(asks, { id: `srv_many_${i}`, name: `many-${i}` }))
+  await database.transaction(tx =>
+    tx
+      .insert(nodes)
+      .values(made.map(({ id, name, publicKey }) => ({ id, name, publicKey, enrolledEpoch: 1, enrolledRevision: 0 }))),
+  )
+  return made
 }

@@ -8,9 +8,10 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Database } from '../db/client.ts'
 import { isBefore } from '../db/revision.ts'
-import type { Hub } from '../hub.ts'
+import type { Hub, WaitResult } from '../hub.ts'
 import { checkWelcome } from './authenticate.ts'
 import { makeDocument, matchingTag } from './document.ts'
+import { createHeldPolls } from './held-polls.ts'
 import type { NodeReader, NodeRow, NodeView } from './node-reader.ts'
 import { readRemovedBetween } from './removed.ts'
 import type { SharedState, SharedStates } from './shared-state.ts'
@@ -50,6 +51,8 @@ export type ExpectedState = {
 }
 
 export function createExpectedState({ database, clock, hub, reader, states }: ExpectedStateOptions): ExpectedState {
+  const held = createHeldPolls()
+
   /** For a node that has been away for longer than the shared list goes back. */
   async function ownTail({ enrolled, applied }: NodeRow, shared: SharedState): Promise<string | null> {
     const known = (applied ?? enrolled).revision
@@ -60,6 +63,23 @@ export function createExpectedState({ database, clock, hub, reader, states }: Ex
     return older.length === 0
       ? null
       : `"removed":${JSON.stringify([...older, ...shared.removed])},"traefik":${shared.traefik}}`
+  }
+
+  async function hold(
+    { node, wakes }: NodeView & { readonly node: NodeRow },
+    { position }: SharedState,
+    timeoutMs: number,
+    gone: AbortSignal,
+  ): Promise<WaitResult> {
+    const poll = held.enter(node.id, gone)
+    try {
+      return await hub.waitPast(position, { signal: poll.signal, timeoutMs, nodeId: node.id, since: wakes })
+    } catch (error) {
+      if (poll.wasReleased()) return 'released'
+      throw error
+    } finally {
+      poll.leave()
+    }
   }
 
   async function ask({ view: first, ifNoneMatch, waitMs, signal }: StateQuestion): Promise<StateAnswer> {
@@ -75,8 +95,7 @@ export function createExpectedState({ database, clock, hub, reader, states }: Ex
       // Told of a newer one that nobody can read: the database has lost it, and will be at another epoch soon.
       const isLost = before !== null && !isBefore(before.position, shared.position)
       if (leftMs <= 0 || isLost) return { kind: 'unchanged', etag: tag }
-      const waiting = { signal, timeoutMs: leftMs, nodeId: view.node.id, since: view.wakes }
-      const result = await hub.waitPast(shared.position, waiting)
+      const result = await hold(view, shared, leftMs, signal)
       if (result === 'late' || result === 'released') return { kind: 'unchanged', etag: tag }
       before = result === 'past' ? shared : null
       const next = await reader.read(view.node.id)

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { MAX_HELD_POLLS } from '../../../src/control/agents/held-polls.ts'
 import type { Database } from '../../../src/control/db/client.ts'
 import { DatabaseError } from '../../../src/control/db/error.ts'
 import { beginChange, raiseEpoch } from '../../../src/control/db/revision.ts'
@@ -12,7 +13,7 @@ import { SYSTEM_CLOCK } from '../../../src/lib/clock.ts'
 import { atEnd } from '../../support/at-end.ts'
 import { type ControlApp, controlApp, type Reply } from '../../support/control-app.ts'
 import { onEachDatabase } from '../../support/database.ts'
-import { enrolledNode, type NodeClient, nodeClient } from '../../support/node-client.ts'
+import { enrolledNode, manyNodes, type NodeClient, nodeClient } from '../../support/node-client.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const PATH = '/agent/expected-state'
@@ -245,10 +246,9 @@ onEachDatabase('expected state', use => {
   })
 
   test('many who wait cost one reading', async () => {
-    const others = await Promise.all([2, 3, 4].map(i => enrolledNode(control, `proxy-${i}`)))
-    const all = [node, ...others]
+    const all = await manyNodes(control, use(), 200)
     const etags = await Promise.all(all.map(async one => etagOf(await one.get(PATH))))
-    const waits = Array.from({ length: 200 }, (_, i) => hold(etags[i % 4] ?? '', all[i % 4] ?? node))
+    const waits = all.map((one, i) => hold(etags[i] ?? '', one))
     await held(200)
     const before = transactions
     await addRoute('prt_1', 10001)
@@ -256,7 +256,7 @@ onEachDatabase('expected state', use => {
     // The nodes, the snapshot, the note that it was sent; and once more what a reading in between may have found.
     expect(transactions - before).toBeLessThanOrEqual(6)
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(replies.map(({ json }) => json.serverId)).toEqual(replies.map((_, i) => all[i % 4]?.id))
+    expect(replies.map(({ json }) => json.serverId)).toEqual(all.map(({ id }) => id))
   })
 
   test('a state is of one moment, however much changes', { timeout: 60_000 }, async () => {
@@ -366,6 +366,17 @@ onEachDatabase('expected state', use => {
     })
   })
 
+  test('of too many polls of one node the oldest is let go', async () => {
+    const etag = etagOf(await node.get(PATH))
+    const oldest = hold(etag)
+    await held()
+    const others = Array.from({ length: MAX_HELD_POLLS }, () => hold(etag))
+    expect([(await oldest).status, etagOf(await oldest)]).toEqual([304, etag])
+    await held(MAX_HELD_POLLS)
+    await addRoute('prt_1', 10001)
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual(others.map(() => 200))
+  })
+
   describe('a POST', () => {
     const post = (timestampMs: number, body = '{"a":1}') =>
       control.inject('POST', '/agent/echo', body, node.sign('POST', '/api/v1/agent/echo', body, timestampMs))
@@ -424,12 +435,13 @@ onEachDatabase('expected state', use => {
 
   test('callers who are gone leave nothing behind', async () => {
     const url = await control.app.listen({ host: '127.0.0.1', port: 0 })
-    const first = await node.get(PATH)
+    const all = await manyNodes(control, use(), 50)
+    const etags = await Promise.all(all.map(async one => etagOf(await one.get(PATH))))
     for (let round = 0; round < 5; round++) {
       const aborter = new AbortController()
-      const calls = Array.from({ length: 50 }, () =>
+      const calls = all.map((one, i) =>
         fetch(`${url}/api/v1${PATH}`, {
-          headers: { ...node.sign('GET', `/api/v1${PATH}`), 'if-none-match': etagOf(first), prefer: 'wait=60' },
+          headers: { ...one.sign('GET', `/api/v1${PATH}`), 'if-none-match': etags[i] ?? '', prefer: 'wait=60' },
           signal: aborter.signal,
         }).catch(() => null),
       )
