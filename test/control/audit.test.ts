@@ -8,7 +8,7 @@ import { clear } from '../support/database.ts'
 let control: ControlApp
 beforeAll(async () => {
   control = await controlApp()
-}, 30_000)
+}, 60_000)
 afterAll(() => control.close())
 beforeEach(() => clear(control.database))
 

@@ -103,7 +103,7 @@ export function createApp(deps: ControlDeps, options: AppOptions = {}): App {
     addGatekeeper(app, {
       deps,
       authenticateNode,
-      limits: makeLimits(app, { ...LIMITS, ...limits }),
+      limits: makeLimits(app, { ...LIMITS, ...limits }, clock.monotonic),
       load,
     })
   })

@@ -63,7 +63,7 @@ export function addGatekeeper(app: App, { deps, authenticateNode, limits, load }
     if (request.routeOptions.config.access !== 'node') return
     await limits.beforeCredential(request, hashSecret(`node ${request.headers['x-server-id']}`))
     request.actor = await authenticateNode(request)
-    limits.taken(hashSecret(`node ${request.actor.id}`))
+    limits.taken(request, hashSecret(`node ${request.actor.id}`))
     await limits.count(request, reply)
   })
 
@@ -89,8 +89,8 @@ export function addGatekeeper(app: App, { deps, authenticateNode, limits, load }
           : 'the session is over',
       )
     if (credential.kind === 'cookie') checkSameOrigin(request, deps.config.publicUrl, { sure: true })
-    limits.taken(hash)
     request.actor = found.actor
+    limits.taken(request, hash)
     request.credential = credential.value
     request.lastUsedAt = found.lastUsedAt
     return found.actor

@@ -6,6 +6,7 @@
 // For the types that it adds to Fastify's.
 import type {} from '@fastify/rate-limit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isLoopback } from '../../lib/setting-types.ts'
 import { ApiError } from './api-error.ts'
 import type { App } from './route.ts'
 
@@ -37,9 +38,13 @@ type Limiter = ReturnType<App['createRateLimit']>
 export type Limits = {
   /** Counts a request of whoever it is now known to be from. Throws an ApiError (429). */
   count(request: FastifyRequest, reply: FastifyReply): Promise<void>
-  /** Before a credential is looked at: throws (429) when too many from that address were not taken. A credential that was taken before passes. */
+  /**
+   * Before a credential is looked for in the database: throws (429) when whoever had it last is over a limit, or when nobody is known to have
+   * it and too many from that address were not taken.
+   */
   beforeCredential(request: FastifyRequest, hash: string | null): Promise<void>
-  taken(hash: string): void
+  /** The credential with this hash belongs to the actor of the request. */
+  taken(request: FastifyRequest, hash: string): void
   notTaken(request: FastifyRequest): Promise<void>
   /** When the request is over. */
   done(request: FastifyRequest): void
@@ -50,6 +55,12 @@ const keyOf = ({ actor, ip }: FastifyRequest): string => {
   return actor.projectId === null ? `${actor.kind}:${actor.id}` : `project:${actor.projectId}`
 }
 
+/**
+ * From this machine, or through a proxy on it that we were not told of: one address for everybody. Were it shut out for the wrong tokens of
+ * one, it would be for all.
+ */
+const isHere = ({ ip }: FastifyRequest): boolean => isLoopback(ip.replace(/^::ffff:/, ''))
+
 function refuse(seconds: number, detail: string): never {
   throw new ApiError('RATE_LIMITED', detail, {
     headers: { 'retry-after': String(seconds) },
@@ -57,8 +68,11 @@ function refuse(seconds: number, detail: string): never {
   })
 }
 
-/** After the plugin `@fastify/rate-limit`. */
-export function makeLimits(app: App, settings: LimitSettings): Limits {
+/**
+ * After the plugin `@fastify/rate-limit`.
+ * @param now milliseconds of a clock that never jumps
+ */
+export function makeLimits(app: App, settings: LimitSettings, now: () => number): Limits {
   const { perActor, perAddress, windowMs, failuresPerMinute, atOnce } = settings
   const actors: Limiter = app.createRateLimit({ max: perActor, timeWindow: windowMs, keyGenerator: keyOf })
   const addresses: Limiter = app.createRateLimit({ max: perAddress, timeWindow: windowMs, keyGenerator: keyOf })
@@ -67,17 +81,30 @@ export function makeLimits(app: App, settings: LimitSettings): Limits {
     timeWindow: MINUTE_MS,
     keyGenerator: ({ ip }) => `failure:${ip}`,
   })
-  /** Hashes of credentials that were taken, so that somebody else's wrong ones from the same address do not shut them out. */
-  const good = new Set<string>()
+  /** By the hash of a credential that was taken, whose it was. It opens nothing: it is looked up all the same. */
+  const good = new Map<string, string>()
+  /** Who is over the limit, and until when. */
+  const over = new Map<string, number>()
   const inside = new Map<string, number>()
   const entered = new WeakMap<FastifyRequest, string>()
 
-  function enter(request: FastifyRequest): void {
-    const key = keyOf(request)
+  function checkRoom(key: string): void {
     const now = inside.get(key) ?? 0
     if (now >= atOnce) refuse(1, `${now} of your requests are at work already`)
-    inside.set(key, now + 1)
+  }
+
+  function enter(request: FastifyRequest): void {
+    const key = keyOf(request)
+    checkRoom(key)
+    inside.set(key, (inside.get(key) ?? 0) + 1)
     entered.set(request, key)
+  }
+
+  function checkOver(key: string): void {
+    const leftMs = (over.get(key) ?? 0) - now()
+    if (leftMs > 0)
+      refuse(Math.ceil(leftMs / 1000), `more than ${perActor} requests in ${Math.round(windowMs / 1000)} s`)
+    over.delete(key)
   }
 
   return {
@@ -91,27 +118,35 @@ export function makeLimits(app: App, settings: LimitSettings): Limits {
           'ratelimit-remaining': String(found.remaining),
           'ratelimit-reset': String(found.ttlInSeconds),
         })
-        if (found.isExceeded)
+        if (found.isExceeded) {
+          if (request.actor !== null) over.set(keyOf(request), now() + found.ttl)
           refuse(found.ttlInSeconds, `more than ${found.max} requests in ${Math.round(windowMs / 1000)} s`)
+        }
       }
       if (held !== true) enter(request)
     },
     async beforeCredential(request, hash) {
-      if (hash !== null && good.has(hash)) return
+      const key = hash === null ? undefined : good.get(hash)
+      if (key !== undefined) {
+        checkOver(key)
+        if (request.routeOptions.config.held !== true) checkRoom(key)
+        return
+      }
+      if (isHere(request)) return
       const found = await failures(request, { increment: false })
       if (!found.isAllowed && found.remaining <= 0)
         refuse(Math.max(1, found.ttlInSeconds), 'too many tokens from this address were not taken')
     },
-    taken(hash) {
+    taken(request, hash) {
       good.delete(hash)
-      good.add(hash)
+      good.set(hash, keyOf(request))
       if (good.size > REMEMBERED) {
-        const [oldest] = good
+        const [oldest] = good.keys()
         if (oldest !== undefined) good.delete(oldest)
       }
     },
     async notTaken(request) {
-      await failures(request)
+      if (!isHere(request)) await failures(request)
     },
     done(request) {
       const key = entered.get(request)

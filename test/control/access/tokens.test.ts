@@ -17,7 +17,7 @@ let shop: string
 let lab: string
 beforeAll(async () => {
   control = await controlApp()
-}, 30_000)
+}, 60_000)
 afterAll(() => control.close())
 beforeEach(async () => {
   await clear(control.database)

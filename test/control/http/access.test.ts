@@ -7,7 +7,7 @@ import { operationsOf } from '../../support/operations.ts'
 let control: ControlApp
 beforeAll(async () => {
   control = await controlApp()
-}, 30_000)
+}, 60_000)
 afterAll(() => control.close())
 
 const PUBLIC = ['POST /api/v1/agent/enroll', 'POST /api/v1/sessions']

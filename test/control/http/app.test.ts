@@ -30,7 +30,7 @@ beforeAll(async () => {
       )
     },
   })
-}, 30_000)
+}, 60_000)
 afterAll(() => control.close())
 
 test('a route without a token answers 401', async () => {

@@ -1,14 +1,22 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { sql } from 'drizzle-orm'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { AppOptions } from '../../../src/control/http/app.ts'
-import { type ControlApp, controlApp } from '../../support/control-app.ts'
+import type { Database } from '../../../src/control/db/client.ts'
+import { type ControlApp, type ControlAppOptions, controlApp } from '../../support/control-app.ts'
+import { clear, openMemoryDatabase } from '../../support/database.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
+let database: Database
 let control: ControlApp
+beforeAll(async () => {
+  database = await openMemoryDatabase()
+}, 60_000)
+afterAll(() => database.close())
+beforeEach(() => clear(database))
 afterEach(() => control.close())
 
 /** Requests to `/slow` and `/held` stay until they are let go. */
-async function start(options: AppOptions = {}) {
+async function start(options: ControlAppOptions = {}) {
   let waiting = 0
   let open = (): void => {}
   const gate = new Promise<void>(resolve => {
@@ -21,6 +29,7 @@ async function start(options: AppOptions = {}) {
   }
   control = await controlApp({
     ...options,
+    deps: { database },
     routes(app) {
       const schema = { response: { 200: z.object({}) } }
       app.get('/slow', { config: { access: 'read' }, schema }, wait)
@@ -67,23 +76,46 @@ describe('requests in a while', () => {
 })
 
 describe('credentials that are not taken', () => {
+  /** From another machine, by a proxy that we know. */
+  const settings = 'trustedProxies: [127.0.0.1]\n'
+  const from = { 'x-forwarded-for': '203.0.113.7' }
+
   test('are limited for an address, which does not shut out others there', async () => {
-    await start({ limits: { failuresPerMinute: 3 } })
+    await start({ settings, limits: { failuresPerMinute: 3 } })
     const good = control.as(await tokenOf())
-    expect((await good('GET', '/quick')).status).toBe(200)
+    expect((await good('GET', '/quick', undefined, from)).status).toBe(200)
     const statuses = []
-    for (let count = 0; count < 5; count++) statuses.push((await control.as(`guess${count}`)('GET', '/quick')).status)
+    for (let count = 0; count < 5; count++)
+      statuses.push((await control.as(`guess${count}`)('GET', '/quick', undefined, from)).status)
     expect(statuses).toEqual([401, 401, 401, 429, 429])
-    expect((await good('GET', '/quick')).status).toBe(200)
+    expect((await good('GET', '/quick', undefined, from)).status).toBe(200)
   })
 
   test('are limited at the sign-in', async () => {
-    await start({ limits: { failuresPerMinute: 2 } })
+    await start({ settings, limits: { failuresPerMinute: 2 } })
     const statuses = []
     for (let count = 0; count < 4; count++)
-      statuses.push((await control.inject('POST', '/sessions', { token: `guess${count}` })).status)
+      statuses.push((await control.inject('POST', '/sessions', { token: `guess${count}` }, from)).status)
     expect(statuses).toEqual([401, 401, 429, 429])
   })
+
+  test('of another address, or of this machine, are none of these', async () => {
+    await start({ settings, limits: { failuresPerMinute: 1 } })
+    const guess = async (headers: Record<string, string>) =>
+      (await control.as('guess')('GET', '/quick', undefined, headers)).status
+    expect([await guess(from), await guess(from)]).toEqual([401, 429])
+    expect(await guess({ 'x-forwarded-for': '203.0.113.8' })).toBe(401)
+    expect([await guess({}), await guess({}), await guess({})]).toEqual([401, 401, 401])
+  })
+})
+
+test('a flood over its limit is refused without asking the database', async () => {
+  await start({ limits: { perActor: 2 } })
+  const ask = control.as(await tokenOf())
+  for (let count = 0; count < 3; count++) await ask('GET', '/quick')
+  // Were the token looked for, it would not be found.
+  await control.database.transaction(tx => tx.execute(sql`delete from api_tokens`))
+  expect((await ask('GET', '/quick')).status).toBe(429)
 })
 
 describe('requests at the same time', () => {

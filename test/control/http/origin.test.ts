@@ -5,7 +5,7 @@ import { type ControlApp, controlApp, controlConfig } from '../../support/contro
 let control: ControlApp
 beforeAll(async () => {
   control = await controlApp({ settings: 'publicUrl: https://control.example.com\npublicHost: proxy.example.com\n' })
-}, 30_000)
+}, 60_000)
 afterAll(() => control.close())
 
 describe('a Host header', () => {

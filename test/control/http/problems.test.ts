@@ -40,7 +40,7 @@ beforeAll(async () => {
       })
     },
   })
-}, 30_000)
+}, 60_000)
 afterAll(() => control.close())
 beforeEach(() => {
   lines.length = 0

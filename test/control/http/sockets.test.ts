@@ -14,7 +14,7 @@ beforeAll(async () => {
   token = await control.tokenFor({ scopes: ['admin'] })
   listener = createListener(null, (request, response) => control.app.routing(request, response))
   port = (await listener.listen({ host: '127.0.0.1', port: 0 })).port
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await listener.close(0)
   await control.close()
