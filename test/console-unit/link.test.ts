@@ -16,7 +16,7 @@ function run(events: readonly [LinkEvent['type'], number][], jitter = 0) {
 
 const LOST: readonly [LinkEvent['type'], number][] = [
   ['opened', 100],
-  ['closed', 1_000],
+  ['failed', 1_000],
 ]
 
 describe('the link', () => {
@@ -52,7 +52,39 @@ describe('the link', () => {
     expect(run([['tick', SILENCE_MS]]).link.phase).toBe('lost')
   })
 
-  test('is lost at once when the stream closes', () => {
+  test('opens a stream anew that has ended, and is up meanwhile', () => {
+    const ended = run([
+      ['opened', 100],
+      ['closed', 1_000],
+    ])
+    expect(ended).toEqual({
+      link: { phase: 'up', heardAt: 100, attempts: 0, retryAt: null, trying: true },
+      deeds: ['connect', 'connect'],
+    })
+    const word = step(ended.link, { type: 'heard', now: 1_010 }, 0)
+    expect(word.link.trying).toBe(true)
+    const again = step(word.link, { type: 'opened', now: 1_050 }, 0)
+    expect(again).toEqual({
+      link: { phase: 'up', heardAt: 1_050, attempts: 0, retryAt: null, trying: false },
+      deeds: ['fetch'],
+    })
+    expect(step(again.link, { type: 'fetched', now: 1_100 }, 0)).toEqual({ link: again.link, deeds: [] })
+    expect(step(again.link, { type: 'failed', now: 1_100 }, 0).link.phase).toBe('lost')
+  })
+
+  test('is lost when a stream that has ended cannot be opened anew', () => {
+    const events: readonly [LinkEvent['type'], number][] = [
+      ['opened', 100],
+      ['closed', 1_000],
+    ]
+    expect(run([...events, ['closed', 1_020]])).toEqual({
+      link: { phase: 'lost', heardAt: 100, attempts: 1, retryAt: 2_020, trying: false },
+      deeds: ['connect', 'connect', 'disconnect'],
+    })
+    expect(run([...events, ['tick', 100 + SILENCE_MS]]).link.phase).toBe('lost')
+  })
+
+  test('is lost at once when nothing can be fetched', () => {
     expect(run(LOST).link).toEqual({ phase: 'lost', heardAt: 100, attempts: 1, retryAt: 2_000, trying: false })
     expect(isUp(run(LOST).link)).toBe(false)
   })
@@ -103,7 +135,7 @@ describe('the link', () => {
   })
 
   test('is lost again when the fetching fails', () => {
-    const back = run([...LOST, ['tick', 2_000], ['opened', 2_050], ['closed', 2_100]])
+    const back = run([...LOST, ['tick', 2_000], ['opened', 2_050], ['failed', 2_100]])
     expect(back.link).toEqual({ phase: 'lost', heardAt: 2_050, attempts: 2, retryAt: 4_100, trying: false })
   })
 

@@ -76,4 +76,29 @@ describe.skipIf(!part('chromium'))('a link that is lost', () => {
       .getByText('live', { exact: true })
       .waitFor()
   })
+
+  test('is not lost when the control plane ends a stream, as it does every few minutes', async () => {
+    const page = await rig.open('/services')
+    await page.getByText('Up to date').waitFor()
+    const streams: string[] = []
+    page.on('request', request => {
+      if (request.url().endsWith('/api/v1/events')) streams.push(request.url())
+    })
+    await page.evaluate(() => {
+      const seen: string[] = []
+      Reflect.set(window, 'seen', seen)
+      new MutationObserver(() => {
+        if (document.querySelector('[role="alert"]') !== null) seen.push('alert')
+      }).observe(document.body, { subtree: true, childList: true })
+    })
+    rig.control.app.server.closeAllConnections()
+    await expect.poll(() => streams.length, { timeout: 15_000 }).toBe(1)
+    await rig.fleet.report('srv_1', { verdicts: [told('prt_orders', 'BACKEND_DOWN')] })
+    await page
+      .getByRole('row', { name: /orders/ })
+      .getByText('degraded', { exact: true })
+      .waitFor()
+    expect(await page.evaluate(() => Reflect.get(window, 'seen'))).toEqual([])
+    await rig.fleet.report('srv_1', { verdicts: [told('prt_orders')] })
+  })
 })

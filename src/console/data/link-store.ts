@@ -81,7 +81,7 @@ export function createLinkStore({ url, refetchAll, refresh }: LinkStoreOptions):
       if (deed === 'fetch')
         refetchAll().then(
           () => dispatch('fetched'),
-          () => dispatch('closed'),
+          () => dispatch('failed'),
         )
     }
   }
@@ -107,7 +107,7 @@ export function createLinkStore({ url, refetchAll, refresh }: LinkStoreOptions):
       addEventListener('online', () => dispatch('nudge'), { signal: over.signal })
       addEventListener('focus', () => dispatch('nudge'), { signal: over.signal })
       // The network is gone for sure: no need to wait for the silence.
-      addEventListener('offline', () => dispatch('closed'), { signal: over.signal })
+      addEventListener('offline', () => dispatch('failed'), { signal: over.signal })
     },
     stop() {
       over.abort()

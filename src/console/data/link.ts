@@ -1,10 +1,11 @@
 /**
  * The link to the control plane: one event stream, and what may be believed while it is up.
  *
- *   starting ──opened──> up ──closed, or 10 s of silence──> lost ──opened──> returning ──fetched──> up
+ *   starting ──opened──> up ──closed twice, or 10 s of silence──> lost ──opened──> returning ──fetched──> up
  *
- * A pure machine: `step` takes what happened and answers what to do. On the way back everything is fetched again first, and only then
- * are verdicts shown as known again (`returning` is not up). Times are milliseconds of one monotonic or wall clock, the caller's.
+ * A pure machine: `step` takes what happened and answers what to do. The control plane ends a stream after some minutes, so one that
+ * closes is opened anew at once, and only when that fails is the link lost. On the way back everything is fetched again first, and only
+ * then are verdicts shown as known again (`returning` is not up). Times are milliseconds of one clock, the caller's.
  */
 
 /** Nothing heard for this long: the link is lost. The server sends a heartbeat every 5 s. */
@@ -20,13 +21,16 @@ export type Link = {
   readonly attempts: number
   /** When the next attempt is due, or the one that is under way is given up; null: none is needed. */
   readonly retryAt: number | null
-  /** An attempt is under way. */
+  /** An attempt is under way: while the link is lost, or because a stream that was up has ended. */
   readonly trying: boolean
 }
 
-/** `nudge`: something makes it worth trying at once: the network is back, the page has the focus, a person asks. */
+/**
+ * `failed`: what was to be fetched did not come, or the browser has no network. `nudge`: something makes it worth trying at once: the
+ * network is back, the page has the focus, a person asks.
+ */
 export type LinkEvent = {
-  readonly type: 'opened' | 'heard' | 'closed' | 'fetched' | 'tick' | 'nudge'
+  readonly type: 'opened' | 'heard' | 'closed' | 'failed' | 'fetched' | 'tick' | 'nudge'
   readonly now: number
 }
 
@@ -48,18 +52,22 @@ export function step(link: Link, event: LinkEvent, jitter: number): LinkStep {
   const { now } = event
   switch (event.type) {
     case 'opened':
-      return isUp(link)
-        ? up(now)
-        : { link: { ...link, phase: 'returning', heardAt: now, retryAt: null, trying: false }, deeds: ['fetch'] }
+      if (!isUp(link))
+        return { link: { ...link, phase: 'returning', heardAt: now, retryAt: null, trying: false }, deeds: ['fetch'] }
+      // A stream that was opened anew may have missed something; the first one has not, since the page has just been fetched.
+      return { link: up(now), deeds: link.phase === 'up' && link.trying ? ['fetch'] : [] }
     case 'heard':
       // Something said on a link that was given up: it is back.
       if (link.phase === 'lost') return step(link, { type: 'opened', now }, jitter)
-      if (link.phase === 'returning') return { link: { ...link, heardAt: now }, deeds: [] }
-      return up(now)
+      if (link.phase === 'starting') return { link: up(now), deeds: [] }
+      return { link: { ...link, heardAt: now }, deeds: [] }
     case 'fetched':
-      return link.phase === 'returning' ? up(now) : { link, deeds: [] }
+      return { link: link.phase === 'returning' ? up(now) : link, deeds: [] }
     case 'closed':
+      if (link.phase === 'up' && !link.trying) return { link: { ...link, trying: true }, deeds: ['connect'] }
       return lose(link, now, jitter)
+    case 'failed':
+      return link.phase === 'lost' ? { link, deeds: [] } : lose(link, now, jitter)
     case 'tick':
       if (link.phase === 'lost')
         return link.retryAt !== null && now >= link.retryAt ? attempt(link, now) : { link, deeds: [] }
@@ -73,9 +81,7 @@ export function step(link: Link, event: LinkEvent, jitter: number): LinkStep {
   }
 }
 
-function up(now: number): LinkStep {
-  return { link: { phase: 'up', heardAt: now, attempts: 0, retryAt: null, trying: false }, deeds: [] }
-}
+const up = (now: number): Link => ({ phase: 'up', heardAt: now, attempts: 0, retryAt: null, trying: false })
 
 function lose(link: Link, now: number, jitter: number): LinkStep {
   const pauseMs = BACKOFF_MS[Math.min(link.attempts, BACKOFF_MS.length - 1)] ?? SILENCE_MS
