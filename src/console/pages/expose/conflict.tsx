@@ -5,7 +5,8 @@ import { Segments } from '../../ui/controls.tsx'
 import { Text } from '../../ui/text.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { Shape } from '../../verdict/shapes.tsx'
-import { changedFields, type FormField, type PortForm } from './form.ts'
+import { contested, merge } from './conflict-rules.ts'
+import type { FormField, PortForm } from './form.ts'
 import { fieldWords } from './plan-lines.ts'
 
 type ConflictProps = {
@@ -49,24 +50,6 @@ export function Conflict({ before, mine, theirs, updatedAt, onResolved }: Confli
       </div>
     </section>
   )
-}
-
-/** Fields that both have changed, to different values. */
-export function contested(before: PortForm, mine: PortForm, theirs: PortForm): readonly FormField[] {
-  const own = new Set(changedFields(before, mine))
-  const other = new Set(changedFields(before, theirs))
-  return changedFields(mine, theirs).filter(field => own.has(field) && other.has(field))
-}
-
-/** What only one has changed is that one's; of the rest as it was chosen, mine where nothing was. */
-export function merge(
-  before: PortForm,
-  mine: PortForm,
-  theirs: PortForm,
-  kept: ReadonlyMap<FormField, 'mine' | 'theirs'>,
-): PortForm {
-  const own = changedFields(before, mine).filter(field => kept.get(field) !== 'theirs')
-  return { ...theirs, ...Object.fromEntries(own.map(field => [field, mine[field]])) }
 }
 
 function formWords(value: PortForm[FormField]): string {

@@ -8,11 +8,10 @@ import { Text } from '../../ui/text.tsx'
 import { Ago } from '../../ui/time.tsx'
 import type { Standing } from '../../verdict/standing.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
-import { counted, listed } from '../../words/count.ts'
-import { withMarks } from '../../words/safe-text.ts'
-import { leftWords } from '../../words/time.ts'
+import { counted } from '../../words/count.ts'
 import { stateWord } from './pool-grid.ts'
 import { type PortAct, PortDialog } from './port-dialog.tsx'
+import { restWords } from './rest-words.ts'
 
 export type PortFactsProps = {
   readonly protocol: Pool['protocol']
@@ -160,25 +159,3 @@ function Sentences({ port, now }: { readonly port: PoolPort; readonly now: numbe
 }
 
 const SHOWN_NAMES = 6
-
-/** When a resting number is free again, as far as that can be known. */
-export function restWords(restsUntil: string | null, blockedBy: PoolPort['blockedBy'], now: number): string {
-  const left = restsUntil === null ? 0 : Date.parse(restsUntil) - now
-  const lost = blockedBy.filter(({ status }) => status === 'lost')
-  const names = listed(blockedBy.map(({ nodeName }) => withMarks(nodeName)))
-  const time = left > 0 ? `free in ${leftWords(left)}` : ''
-  const nodes =
-    blockedBy.length === 0
-      ? ''
-      : `it waits until ${names} ${blockedBy.length === 1 ? 'has' : 'have'} let go of the old route`
-  const words = [
-    time === '' ? '' : blockedBy.length === 0 ? time : `not ${time.replace('free in', 'free before')}`,
-    nodes,
-  ].filter(Boolean)
-  const first = words.length === 0 ? 'free at the next look' : words.join('; ')
-  const hint =
-    lost.length === 0
-      ? ''
-      : ` ${listed(lost.map(({ nodeName }) => withMarks(nodeName)))} ${lost.length === 1 ? 'is' : 'are'} lost: bring it back, or retire it.`
-  return `${first.charAt(0).toUpperCase()}${first.slice(1)}.${hint}`
-}
