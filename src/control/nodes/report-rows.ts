@@ -15,6 +15,13 @@ const changedRow = z.object({ routeId: z.string(), projectId: z.string().nullabl
 
 type Row = ReportBody['verdicts'][number]
 
+/** In the year 5138: further on, a clock is broken, and so it is before 1970. */
+const LATEST_MS = 1e14
+
+/** A moment of the node by our clock, as PostgreSQL reads it. */
+const momentOf = (text: string, skewMs: number): string =>
+  new Date(Math.min(Math.max(Date.parse(text) + skewMs, 0), LATEST_MS)).toISOString()
+
 function rowOf(
   { id, protocol, verdict, reason, message, remedy, revision, since, chain, timingsMs, served }: Row,
   skewMs: number,
@@ -26,7 +33,7 @@ function rowOf(
     reason,
     message,
     revision: typeof revision === 'number' ? revision : null,
-    since: new Date(Date.parse(since) + skewMs).toISOString(),
+    since: momentOf(since, skewMs),
     timings: timingsMs ?? null,
     detail: { message, remedy, chain: chain ?? [], served: served ?? null },
   }
@@ -163,7 +170,7 @@ export async function keepAnswers(
     chain.flatMap(({ step, requestId, ok, at, detail }) =>
       step !== 'probed' || requestId === undefined
         ? []
-        : [{ id, requestId, ok, detail, at: at === null ? null : new Date(Date.parse(at) + skewMs).toISOString() }],
+        : [{ id, requestId, ok, detail, at: at === null ? null : momentOf(at, skewMs) }],
     ),
   )
   if (answers.length === 0) return

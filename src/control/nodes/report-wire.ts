@@ -5,12 +5,18 @@ import { VERDICTS } from '../../core/verdict.ts'
 const MAX_ROWS = 20_000
 /** Below this all text of an agent lies by far; it is a fence, not a format. */
 const text = z.string().max(10_000)
-const shortText = z.string().max(300)
-const count = z.int().min(0)
+/** A zero byte has no place in a text of the database. */
+const shortText = z
+  .string()
+  .max(300)
+  .regex(/^[^\0]*$/)
+/** What an integer of the database holds. */
+const count = z.int().min(0).max(2_147_483_647)
 /** RFC 3339 with an offset or `Z`; kept as milliseconds since 1970. */
 const moment = z.iso.datetime({ offset: true })
-const revision = z.union([count, z.string().max(200)]).nullable()
-const id = z.string().min(1).max(300)
+const revisionLabel = z.union([z.int().min(0), z.string().max(200)])
+const revision = revisionLabel.nullable()
+const id = shortText.min(1)
 const protocol = z.enum(['http', 'tcp', 'udp'])
 
 const step = z.object({
@@ -29,7 +35,7 @@ const reportedVerdict = z.object({
   reason: z.string().regex(/^[A-Z][A-Z0-9_]{0,60}$/),
   message: text,
   remedy: text,
-  revision: z.union([count, z.string().max(200)]),
+  revision: revisionLabel,
   since: moment,
   chain: z.array(step).max(20).optional(),
   timingsMs: z.record(z.string().max(60), z.number().min(0)).optional(),

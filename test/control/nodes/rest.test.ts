@@ -69,6 +69,13 @@ describe('a report over HTTP', () => {
     expect(await report(fields)).toMatchObject({ status, json: { code } })
   })
 
+  test('may come from a clock that is broken', async () => {
+    const verdicts = ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59Z'].map((since, i) =>
+      told(`prt_${i}`, 'BACKEND_DOWN', { since }),
+    )
+    expect((await report({ verdicts, counts: countsOf(verdicts) })).status).toBe(204)
+  })
+
   test('of a retired node is refused', async () => {
     await control.database.transaction(tx => tx.execute(sql`update nodes set status = 'retired'`))
     expect(await report()).toMatchObject({ status: 401, json: { code: 'NODE_RETIRED' } })
