@@ -93,11 +93,24 @@ export function makeLimits(app: App, settings: LimitSettings, now: () => number)
     if (now >= atOnce) refuse(1, `${now} of your requests are at work already`)
   }
 
-  function enter(request: FastifyRequest): void {
+  function enter(request: FastifyRequest, { raw }: FastifyReply): void {
     const key = keyOf(request)
     checkRoom(key)
+    // Nobody is told when an answer ends that has nobody left to read it.
+    if (raw.destroyed) return
     inside.set(key, (inside.get(key) ?? 0) + 1)
     entered.set(request, key)
+    // A caller who leaves early gets no answer that could be finished: the end of the connection is all that is heard.
+    raw.once('close', () => leave(request))
+  }
+
+  function leave(request: FastifyRequest): void {
+    const key = entered.get(request)
+    if (key === undefined) return
+    entered.delete(request)
+    const left = (inside.get(key) ?? 1) - 1
+    if (left <= 0) inside.delete(key)
+    else inside.set(key, left)
   }
 
   function checkOver(key: string): void {
@@ -123,7 +136,7 @@ export function makeLimits(app: App, settings: LimitSettings, now: () => number)
           refuse(found.ttlInSeconds, `more than ${found.max} requests in ${Math.round(windowMs / 1000)} s`)
         }
       }
-      if (held !== true) enter(request)
+      if (held !== true) enter(request, reply)
     },
     async beforeCredential(request, hash) {
       const key = hash === null ? undefined : good.get(hash)
@@ -148,13 +161,6 @@ export function makeLimits(app: App, settings: LimitSettings, now: () => number)
     async notTaken(request) {
       if (!isHere(request)) await failures(request)
     },
-    done(request) {
-      const key = entered.get(request)
-      if (key === undefined) return
-      entered.delete(request)
-      const left = (inside.get(key) ?? 1) - 1
-      if (left <= 0) inside.delete(key)
-      else inside.set(key, left)
-    },
+    done: leave,
   }
 }

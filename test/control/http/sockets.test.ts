@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { createListener, type Listener } from '../../../src/control/listener.ts'
 import { type ControlApp, controlApp } from '../../support/control-app.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 let control: ControlApp
 let listener: Listener
@@ -185,3 +187,35 @@ test('a caller who leaves in the middle of its body costs nothing', async () => 
   await alive()
   expect(await made()).toBe(before)
 })
+
+test('callers who leave before their answers hold no place', async () => {
+  let inside = 0
+  const gone = new AbortController()
+  const small = await controlApp({
+    deps: { database: control.database },
+    limits: { atOnce: 3 },
+    routes(app) {
+      app.get('/slow', { config: { access: 'read' }, schema: { response: { 200: z.object({}) } } }, async () => {
+        inside++
+        await new Promise<void>(resolve => gone.signal.addEventListener('abort', () => resolve()))
+        return {}
+      })
+    },
+  })
+  const own = createListener(null, (request, response) => small.app.routing(request, response))
+  const address = await own.listen({ host: '127.0.0.1', port: 0 })
+  for (let round = 1; round <= 4; round++) {
+    const sockets = [1, 2, 3].map(() => connect(address.port, '127.0.0.1'))
+    for (const socket of sockets) socket.on('error', () => {}).write(head('GET /api/v1/slow HTTP/1.1'))
+    await waitFor(() => inside === round * 3, { what: 'three to be at work', timeoutMs: 30_000 })
+    expect((await small.as(token)('GET', '/tokens')).status).toBe(429)
+    for (const socket of sockets) socket.destroy()
+    await waitFor(async () => (await small.as(token)('GET', '/tokens')).status === 200, {
+      what: 'their places',
+      timeoutMs: 30_000,
+    })
+  }
+  gone.abort()
+  await own.close(0)
+  await small.close()
+}, 60_000)
