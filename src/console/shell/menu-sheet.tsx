@@ -3,20 +3,15 @@ import { X } from 'lucide-react'
 import { type ReactElement, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { Button } from '../ui/button.tsx'
+import { setMenuOpener } from './open-menu.ts'
 import { SideBar } from './side-bar.tsx'
-
-let opener: (() => void) | null = null
-
-export const openMenu = (): void => opener?.()
 
 export function MenuSheet(): ReactElement | null {
   const [isOpen, setOpen] = useState(false)
   const [path] = useLocation()
   useEffect(() => {
-    opener = () => setOpen(true)
-    return () => {
-      opener = null
-    }
+    setMenuOpener(() => setOpen(true))
+    return () => setMenuOpener(null)
   }, [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: whoever goes somewhere has chosen
   useEffect(() => setOpen(false), [path])

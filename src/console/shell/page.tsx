@@ -17,7 +17,7 @@ import { Button, ButtonLink } from '../ui/button.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { withMarks } from '../words/safe-text.ts'
 import { LinkBanner } from './link-state.tsx'
-import { openMenu } from './menu-sheet.tsx'
+import { openMenu } from './open-menu.ts'
 
 export type Crumb = { readonly label: string; readonly href: string }
 

@@ -4,8 +4,7 @@ import { Check } from 'lucide-react'
 import { Fragment, type ReactElement } from 'react'
 import { Link } from 'wouter'
 import { Icon } from '../ui/icon.tsx'
-import type { LazyMenuProps, MenuEntry } from '../ui/lazy-menu.tsx'
-import { menuButtonClass, menuButtonInside } from '../ui/lazy-menu.tsx'
+import { type LazyMenuProps, type MenuEntry, menuButtonClass, menuButtonInside } from '../ui/menu-button.tsx'
 import { Strict } from './strict.tsx'
 
 export function Menu(props: LazyMenuProps & { readonly isOpenAtFirst: boolean }): ReactElement {
