@@ -1,4 +1,4 @@
-# The agent (and the rest of the command line) in a container.
+# The agent, the control plane with its console, and the rest of the command line in a container.
 #
 #   docker build -t fairlead .
 #   docker run --network host -v fairlead-state:/var/lib/fairlead -v /etc/fairlead:/etc/fairlead:ro fairlead agent --config /etc/fairlead/agent.yaml
@@ -11,7 +11,11 @@
 #     fairlead: { image: fairlead, network_mode: "service:traefik", volumes: ["state:/var/lib/fairlead", "./routes.d:/etc/fairlead/routes.d:ro"] }
 #
 # In Kubernetes they are two containers of one pod. A Traefik container that is made anew takes its namespace along: then restart the
-# agent, too. Nothing is EXPOSEd, for nothing listens on anything but loopback. Secrets are mounted as files and named in the settings.
+# agent, too.
+#
+# The control plane: fairlead control --config /etc/fairlead/control.yaml, with a volume for /var/lib/fairlead-control.
+#
+# Nothing is EXPOSEd: the agent listens on loopback alone, and where the control plane listens is for its settings to say. Secrets are mounted as files and named in the settings.
 
 # The same version as in package.json.
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
@@ -20,9 +24,10 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json vite.config.ts ./
+COPY scripts/copy-migrations.ts scripts/build-console.ts ./scripts/
 COPY src ./src
-RUN npx tsc -p tsconfig.build.json
+RUN npm run build
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /build
@@ -37,7 +42,7 @@ COPY --from=build /build/dist ./dist
 COPY package.json LICENSE ./
 COPY scripts/fairlead ./scripts/fairlead
 RUN ln -s /opt/fairlead/scripts/fairlead /usr/local/bin/fairlead \
- && install -d -o node -g node -m 0700 /var/lib/fairlead
+ && install -d -o node -g node -m 0700 /var/lib/fairlead /var/lib/fairlead-control
 ENV NODE_ENV=production
 USER node
 # The last good configuration and the node's key: without a volume, a new container starts from nothing.
