@@ -53,3 +53,9 @@ export const pageOf = (name: Exclude<PlaceName, 'signIn'>): PageEntry['Page'] =>
 export function preloadPage(name: PlaceName): void {
   if (name !== 'signIn') void PAGES[name].load()
 }
+
+/** The parts that people reach for next: the drawer that exposes a port, and the menus. Fetched when the page has nothing else to do. */
+export function preloadNext(): void {
+  void import('./pages/services/expose-drawer.tsx')
+  void import('./widgets/menu.tsx')
+}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { counted, grouped, listed } from '../../src/console/words/count.ts'
-import { middleCut, withMarks } from '../../src/console/words/safe-text.ts'
+import { middleCut, shortIds, withMarks } from '../../src/console/words/safe-text.ts'
 import { findRows, makeIndex, nearestNames } from '../../src/console/words/search.ts'
 import { agoWords, clockWords, dayHeading, dayWords, durationWords, leftWords } from '../../src/console/words/time.ts'
 
@@ -77,6 +77,13 @@ describe('text of others', () => {
     ['grün-db 数据', 'grün-db 数据'],
   ])('%j shows every sign that it has', (text, marked) => {
     expect(withMarks(text)).toBe(marked)
+  })
+
+  test('of an agent has short ids, and one control plane', () => {
+    const hex = '01a209628fbf7721a51563e7948b0ad9'
+    expect(shortIds(`tcp_prt_${hex} on tcp-12008`)).toBe('tcp_prt_…948b0ad9 on tcp-12008')
+    expect(shortIds(`cp_${hex} asks for it`)).toBe('the control plane asks for it')
+    expect(shortIds('tcp_orders on tcp-10001')).toBe('tcp_orders on tcp-10001')
   })
 
   test('is cut in the middle, never inside a sign', () => {

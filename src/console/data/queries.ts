@@ -30,10 +30,12 @@ export function useOverview(): UseQueryResult<Overview> {
   })
 }
 
-export function useServiceRows(): UseQueryResult<readonly ServiceRow[]> {
+/** `enabled`: as with useRouteRows. */
+export function useServiceRows(enabled = true): UseQueryResult<readonly ServiceRow[]> {
   const client = useClient()
   return useQuery({
     queryKey: keys.serviceRows,
+    enabled,
     queryFn: ({ signal }) => client.list<ServiceRow>(`/services?fields=${SERVICE_FIELDS}`, signal),
   })
 }

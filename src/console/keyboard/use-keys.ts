@@ -85,6 +85,3 @@ export function useKeys(): void {
 }
 
 const isModal = (): boolean => document.querySelector('[role="dialog"], [role="alertdialog"], dialog[open]') !== null
-
-/** How the key of commands is written on this machine. */
-export const MOD_KEY = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl'

@@ -2,7 +2,8 @@
 import { X } from 'lucide-react'
 import { type ReactElement, useEffect, useRef } from 'react'
 import { KEY_LIST } from '../keyboard/keys.ts'
-import { MOD_KEY, useSingleKeys } from '../keyboard/use-keys.ts'
+import { MOD_KEY } from '../keyboard/mod-key.ts'
+import { useSingleKeys } from '../keyboard/use-keys.ts'
 import { Button } from '../ui/button.tsx'
 import { Switch } from '../ui/controls.tsx'
 

@@ -1,10 +1,12 @@
 /** Everything around the page: side bar, sheet, keys, palette, notes, what is said to who does not see it. */
-import { type ReactElement, type ReactNode, useState } from 'react'
+import { type ReactElement, type ReactNode, useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
 import { useCommand } from '../keyboard/use-command.ts'
 import { useKeys } from '../keyboard/use-keys.ts'
+import { preloadNext } from '../pages.tsx'
 import { PaletteHost } from '../palette/palette-host.tsx'
 import { href } from '../places.ts'
+import { whenIdle } from '../ui/idle.ts'
 import { LiveRegions } from '../ui/live-regions.tsx'
 import { ToastArea } from '../ui/toast.tsx'
 import { KeySheet } from './key-sheet.tsx'
@@ -15,6 +17,7 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactElem
   const [, navigate] = useLocation()
   const [areKeysShown, setKeysShown] = useState(false)
   useKeys()
+  useEffect(() => whenIdle(preloadNext), [])
   useCommand('expose', () => navigate(href.newService()))
   useCommand('help', () => setKeysShown(true))
   useCommand('filter', focusFilter)

@@ -1,5 +1,4 @@
 /** The side bar: find, places, the link, the person. In small windows the same stands in a sheet (menu-sheet.tsx). */
-import { useQuery } from '@tanstack/react-query'
 import {
   Boxes,
   Grid3x3,
@@ -13,15 +12,14 @@ import {
 } from 'lucide-react'
 import type { ReactElement, ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
-import type { ServiceRow } from '../../api/service.ts'
-import { keys } from '../data/keys.ts'
-import { useNodes, useOverview } from '../data/queries.ts'
+import { useNodes, useOverview, useServiceRows } from '../data/queries.ts'
 import { useIsLinkUp } from '../data/runtime-context.tsx'
-import { MOD_KEY } from '../keyboard/use-keys.ts'
+import { MOD_KEY } from '../keyboard/mod-key.ts'
 import { preloadPage } from '../pages.tsx'
 import { openPalette } from '../palette/open.ts'
 import { isWithin, MAIN_PLACES, type PlaceName, SIDE_PLACES, type SidePlace } from '../places.ts'
 import { Icon } from '../ui/icon.tsx'
+import { useIsIdle } from '../ui/idle.ts'
 import { Shape } from '../verdict/shapes.tsx'
 import { useTrouble } from '../verdict/use-trouble.ts'
 import { grouped } from '../words/count.ts'
@@ -101,9 +99,9 @@ function Count({ of }: { readonly of: PlaceName }): ReactElement | null {
   }
 }
 
-/** Only what is in the cache anyway: the number is not worth a request. */
+/** Asked for when the page has nothing else to do: the palette and the list then have them at once. */
 function ServiceCount(): ReactElement | null {
-  const { data } = useQuery<readonly ServiceRow[]>({ queryKey: keys.serviceRows, enabled: false })
+  const { data } = useServiceRows(useIsIdle())
   return data === undefined || data.length === 0 ? null : <span className="n">{grouped(data.length)}</span>
 }
 

@@ -2,6 +2,7 @@
 import type { LucideIcon } from 'lucide-react'
 import type { ComponentProps, ReactElement, ReactNode } from 'react'
 import { Link } from 'wouter'
+import { MOD_KEY } from '../keyboard/mod-key.ts'
 import { Icon } from './icon.tsx'
 
 type Look = {
@@ -28,7 +29,7 @@ function inside({ icon, iconOnly = false, shortcut, children }: Look): ReactElem
       {iconOnly ? <span className="vh">{children}</span> : <span>{children}</span>}
       {shortcut !== undefined && (
         <kbd className="hide-sm" aria-hidden>
-          {shortcut}
+          {shortcut.replace('⌘', MOD_KEY === '⌘' ? '⌘' : 'Ctrl ')}
         </kbd>
       )}
     </>

@@ -24,3 +24,13 @@ export function middleCut(text: string, most: number): string {
   const tail = Math.floor((most - 1) / 2)
   return `${signs.slice(0, most - 1 - tail).join('')}…${signs.slice(signs.length - tail).join('')}`
 }
+
+/**
+ * A sentence of the agent with its ids made short: `tcp_prt_01a2…0ad9 on tcp-12008`. Which control plane asks is no news, since there is
+ * one. The whole id stands elsewhere, to be copied.
+ */
+export function shortIds(text: string): string {
+  return text
+    .replace(/\bcp_[0-9a-f]{32}\b/g, 'the control plane')
+    .replace(/\b(?:[a-z]+_)+[0-9a-f]{32}\b/g, id => middleCut(id, id.length - 23))
+}

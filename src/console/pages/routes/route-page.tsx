@@ -23,7 +23,7 @@ import { useNodeStanding } from '../../verdict/use-standing.ts'
 import { byRank } from '../../verdict/verdict.ts'
 import { VerdictMark, wordOf } from '../../verdict/verdict-mark.tsx'
 import { grouped, listed } from '../../words/count.ts'
-import { withMarks } from '../../words/safe-text.ts'
+import { shortIds, withMarks } from '../../words/safe-text.ts'
 import { stageLines } from '../../words/stages.ts'
 import { ConfigCard } from './config-card.tsx'
 import { HistoryCard } from './history-card.tsx'
@@ -272,7 +272,7 @@ function chainOf({ chain }: RouteOnNode, isKnown: boolean): readonly ChainLink[]
     ok,
     detail: (
       <>
-        <Text most={90}>{detail}</Text>
+        <Text most={90}>{shortIds(detail)}</Text>
         {at !== null && (
           <span className="block">
             <At at={at} />
