@@ -49,6 +49,8 @@ export type TestPostgres = {
   /** What it wrote so far. */
   log(): string
   stop(): Promise<void>
+  /** Ends it at once, as `pg_ctl restart -m immediate`, and resolves when it takes connections again: on the same port, with its data. */
+  restart(): Promise<void>
 }
 
 export type StartPostgresOptions = {
@@ -94,19 +96,37 @@ export async function startPostgres({ name, certificate }: StartPostgresOptions)
   const settings = Object.entries({ ...SETTINGS, port: String(port), cluster_name: name })
   const server = [program('postgres'), '-D', data, ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`])]
   const [command = '', ...args] = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'QUIT', '--', ...server] : server
-  const child = spawn(command, args, { ...identity, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
-  const output = collect(child)
+  let child = spawn(command, args, { ...identity, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+  let before = ''
+  let output = collect(child)
   // At once, whatever is open: SIGTERM would wait for the last client.
   const stop = () => end(child, 'SIGQUIT')
   atEnd(stop)
-  const state = await waitFor(
-    () => (hasEnded(child) ? 'ended' : output().includes('ready to accept connections') && 'up'),
-    { what: `PostgreSQL on port ${port}`, timeoutMs: 20_000 },
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${output()}`)
-  })
-  if (state === 'ended') throw new Error(`PostgreSQL ended\n${output()}`)
-  return { name, port, address: `127.0.0.1:${port}`, log: output, stop }
+
+  async function untilUp(): Promise<void> {
+    const state = await waitFor(
+      () => (hasEnded(child) ? 'ended' : output().includes('ready to accept connections') && 'up'),
+      { what: `PostgreSQL on port ${port}`, timeoutMs: 20_000 },
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${output()}`)
+    })
+    if (state === 'ended') throw new Error(`PostgreSQL ended\n${output()}`)
+  }
+  await untilUp()
+  return {
+    name,
+    port,
+    address: `127.0.0.1:${port}`,
+    log: () => before + output(),
+    stop,
+    async restart() {
+      await stop()
+      before += output()
+      child = spawn(command, args, { ...identity, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+      output = collect(child)
+      await untilUp()
+    },
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------------------------ psql
