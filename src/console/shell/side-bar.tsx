@@ -127,7 +127,7 @@ function TroubleCount(): ReactElement | null {
   if (trouble.count === 0) return null
   return (
     <span className={`n hot ${trouble.worst}`}>
-      <Shape of="degraded" size={12} />
+      <Shape of={trouble.worst} size={12} />
       {grouped(trouble.count)}
       <span className="vh"> not live</span>
     </span>
