@@ -192,7 +192,11 @@ export function createReporter(options: ReporterOptions): Reporter {
         error instanceof SourceError
           ? error
           : makeFault('SOURCE_INTERNAL', 'the report could not be sent', { cause: error })
-      if (!NEVER_SENT.has(known.code)) seq += 1
+      if (!NEVER_SENT.has(known.code)) {
+        seq += 1
+        // Rows of it may be there: one that vanishes before it is told again would never be named as gone.
+        reported = null
+      }
       setFault(known)
       tell(known.code)
       return afterFault(known)

@@ -318,6 +318,26 @@ describe('what is told when', () => {
     ])
   })
 
+  test('a report that may have been taken is followed by a full one', async () => {
+    const plane = await startPlane()
+    const d = desk([plane.url])
+    d.reporter.start()
+    await d.until('ok')
+    plane.answer = response => {
+      plane.answer = say(204)
+      // Taken, and the answer is lost; meanwhile the row is gone, so no later report would name it.
+      d.set([row('a')])
+      response.destroy()
+    }
+    d.set([row('a'), row('b')])
+    await d.until('ok', 2)
+    expect(plane.arrivals.map(({ report }) => [report.full, ids(report)])).toEqual([
+      [true, ['a']],
+      [false, ['b']],
+      [true, ['a']],
+    ])
+  })
+
   test('a sign of life comes with nothing in it', async () => {
     const plane = await startPlane()
     const d = desk([plane.url], { timing: { heartbeatMs: 20 } })
