@@ -25,9 +25,12 @@ const enrollCommand = (publicUrl: string | null, request: FastifyRequest, token:
 /** Aborted when the caller is gone before it has its answer. */
 function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
-  reply.raw.once('close', () => {
+  const leave = (): void => {
     if (!reply.raw.writableEnded) gone.abort(new Error('the caller is gone'))
-  })
+  }
+  // Who left while the signature was looked at has closed already, and would hold its place until the time is over.
+  if (reply.raw.destroyed) leave()
+  else reply.raw.once('close', leave)
   return gone.signal
 }
 

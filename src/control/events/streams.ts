@@ -148,6 +148,8 @@ export function createStreams({ hub, database, clock, logger, settings: given }:
       return !closed && own < settings.perActor && streams.size < settings.total
     },
     open(actor, to) {
+      // Whoever left while it was looked at who asks has closed already, and would never be heard to.
+      if (to.destroyed) return
       const key = keyOf(actor)
       const life = setTimeout(() => to.end(), settings.lifeMs)
       life.unref()

@@ -137,6 +137,15 @@ describe('streams', () => {
     expect([streams.mayOpen(SYSTEM_ADMIN), streams.mayOpen(other)]).toEqual([false, true])
   })
 
+  test('of callers who left before they were opened are not kept', async () => {
+    start({ perActor: 1 })
+    const to = new PassThrough()
+    to.destroy()
+    await new Promise(resolve => to.once('close', resolve))
+    streams.open(SYSTEM_ADMIN, to)
+    expect([streams.count(), streams.mayOpen(SYSTEM_ADMIN), listeners.size]).toEqual([0, true, 0])
+  })
+
   test('end by themselves after a while', async () => {
     start({ lifeMs: 30 })
     const to = new PassThrough()
