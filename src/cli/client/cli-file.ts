@@ -39,7 +39,7 @@ export async function readCliFile(path: string): Promise<CliFile | null> {
   } catch (error) {
     if (!(error instanceof SecretFileError)) throw error
     if (error.code === 'SECRET_FILE_MISSING') return null
-    throw new CliError(error.code === 'SECRET_FILE_NOT_PRIVATE' ? 2 : 3, [`${error.message}; ${error.remedy}`], {
+    throw new CliError(error.code === 'SECRET_FILE_NOT_PRIVATE' ? 2 : 3, [`${error.message}. ${error.remedy}`], {
       cause: error,
     })
   }

@@ -46,7 +46,7 @@ export async function readTokenFile(path: string): Promise<string> {
     return readToken(path, await readSecretFile(path))
   } catch (error) {
     if (!(error instanceof SecretFileError)) throw error
-    throw new CliError(error.code === 'SECRET_FILE_MISSING' ? 3 : 2, [`${error.message}; ${error.remedy}`], {
+    throw new CliError(error.code === 'SECRET_FILE_MISSING' ? 3 : 2, [`${error.message}. ${error.remedy}`], {
       cause: error,
     })
   }

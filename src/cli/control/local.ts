@@ -58,7 +58,7 @@ export async function openLocalClient(config: Config): Promise<ApiClient> {
       [
         never
           ? `no control plane has run in ${state.directory}; start it with fairlead control, or name its settings with --config`
-          : `${error.message}; ${error.remedy}`,
+          : `${error.message}. ${error.remedy}`,
       ],
       { cause: error },
     )

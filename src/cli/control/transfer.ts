@@ -182,11 +182,11 @@ async function importFrom(path: string, config: ControlConfig, io: Io): Promise<
 }
 
 function importFault(path: string, error: unknown): unknown {
-  if (error instanceof ImportError) return new CliError(2, [`${path}: ${error.message}; ${error.remedy}`])
-  if (error instanceof StrandedPortsError) return new CliError(2, [`${error.message}; ${error.remedy}`])
-  if (error instanceof DatabaseError) return new CliError(3, [`${error.message}; ${error.remedy}`], { cause: error })
+  if (error instanceof ImportError) return new CliError(2, [`${path}: ${error.message}. ${error.remedy}`])
+  if (error instanceof StrandedPortsError) return new CliError(2, [`${error.message}. ${error.remedy}`])
+  if (error instanceof DatabaseError) return new CliError(3, [`${error.message}. ${error.remedy}`], { cause: error })
   if (error instanceof Error && 'remedy' in error && typeof error.remedy === 'string')
-    return new CliError(3, [`${error.message}; ${error.remedy}`], { cause: error })
+    return new CliError(3, [`${error.message}. ${error.remedy}`], { cause: error })
   return fileFault(path, error)
 }
 
