@@ -1,10 +1,6 @@
 /** The chores of the host, for whoever has the scope admin everywhere. `fairlead control` calls them with the admin token. */
-import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { finished } from 'node:stream/promises'
 import { z } from 'zod'
 import { LoginLink, NewEpoch } from '../../api/transfer.ts'
 import { formatListen } from '../../lib/setting-types.ts'
@@ -17,45 +13,16 @@ import { type App, actorOf } from '../http/route.ts'
 import { write } from '../http/write.ts'
 import { settingsRules } from '../stranded.ts'
 import { beginEpoch } from './epoch.ts'
-import { exportAll } from './export.ts'
+import { exportPath, exportToFile, removeOldExports } from './file.ts'
 
 /** Where people open the console when nobody has named its address. */
 export function consoleUrl({ publicUrl, listen, tls }: Pick<ControlConfig, 'publicUrl' | 'listen' | 'tls'>): string {
   return publicUrl ?? `${tls === null ? 'http' : 'https'}://${formatListen(listen)}`
 }
 
-/** A file of its own for each export: a client that reads slowly must not keep the database in one transaction. */
-async function exportToFile(deps: ControlDeps, version: string): Promise<string> {
-  const path = join(deps.config.state.directory, `.export-${randomUUID()}`)
-  try {
-    let file = createWriteStream(path, { mode: 0o600 })
-    const end = async (): Promise<void> => {
-      file.end()
-      await finished(file)
-    }
-    await exportAll(
-      deps.database,
-      { exportedAt: new Date(deps.clock.now()), version },
-      {
-        async restart() {
-          await end()
-          file = createWriteStream(path, { mode: 0o600 })
-        },
-        async write(line) {
-          if (!file.write(`${line}\n`)) await once(file, 'drain')
-        },
-      },
-    )
-    await end()
-    return path
-  } catch (error) {
-    await rm(path, { force: true })
-    throw error
-  }
-}
-
 export function registerTransfer(app: App, deps: ControlDeps): void {
   const admin = { access: 'admin', global: true } as const
+  app.addHook('onReady', () => removeOldExports(deps.config.state.directory))
 
   app.post(
     '/login-links',
@@ -119,7 +86,8 @@ export function registerTransfer(app: App, deps: ControlDeps): void {
       },
     },
     async (_request, reply) => {
-      const path = await exportToFile(deps, fairleadVersion())
+      const path = exportPath(deps.config.state.directory)
+      await exportToFile(deps, fairleadVersion(), path)
       const file = createReadStream(path)
       file.once('close', () => void rm(path, { force: true }))
       return reply.type('application/x-ndjson').send(file)

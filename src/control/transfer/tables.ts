@@ -2,8 +2,14 @@
 import { sql } from 'drizzle-orm'
 import type { Tx } from '../db/transaction.ts'
 
-/** Sessions, links and answers belong to the moment; wishes to probe are gone in half a minute. */
-export const LEFT_OUT: readonly string[] = ['sessions', 'login_links', 'idempotency_keys', 'probe_requests']
+/** Sessions, links and answers belong to the moment; wishes to probe are gone in half a minute, and what was found with them. */
+export const LEFT_OUT: readonly string[] = [
+  'sessions',
+  'login_links',
+  'idempotency_keys',
+  'probe_requests',
+  'probe_answers',
+]
 
 type Reference = { readonly child: string; readonly parent: string }
 

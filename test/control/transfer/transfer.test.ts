@@ -1,4 +1,6 @@
 /** Export and import, between both kinds of database. */
+import { readdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SYSTEM_ADMIN } from '../../../src/control/access/actor.ts'
@@ -8,11 +10,14 @@ import { checkPorts } from '../../../src/control/ports/repair.ts'
 import { readRoutes } from '../../../src/control/services/routes.ts'
 import { StrandedPortsError } from '../../../src/control/stranded.ts'
 import { exportAll } from '../../../src/control/transfer/export.ts'
+import { exportPath, exportToFile, removeOldExports } from '../../../src/control/transfer/file.ts'
 import { ImportError, parseRowLine, verifyExport } from '../../../src/control/transfer/format.ts'
 import { importAll } from '../../../src/control/transfer/import.ts'
 import { inOrder, LEFT_OUT, readTables } from '../../../src/control/transfer/tables.ts'
 import { type ControlApp, controlApp, controlConfig } from '../../support/control-app.ts'
+import { makeFleet } from '../../support/control-fleet.ts'
 import { hasPostgres, openMemoryDatabase, openServerDatabase, startTestPostgres } from '../../support/database.ts'
+import { tempFolder } from '../../support/temp-folder.ts'
 
 const SETTINGS = 'ports: { shared: 5432 }'
 const PATIENCE_MS = 60_000
@@ -72,6 +77,15 @@ beforeAll(async () => {
   await asAdmin('POST', '/tokens', { name: 'a\u2028b "c" \\n \'d\' \u{1f600}', scopes: ['read'] })
   await asAdmin('POST', '/enrollment-tokens', { nodeName: 'proxy-1' })
   await asAdmin('POST', '/login-links')
+  // A probe that was asked for and answered a moment ago.
+  await makeFleet(control.database).node('srv_1')
+  await control.database.transaction(async tx => {
+    await tx.execute(sql`
+      insert into probe_requests (id, route_id, expires_at)
+      select 'req_probe', id, now() + interval '30 seconds' from service_ports limit 1`)
+    await tx.execute(sql`
+      insert into probe_answers (request_id, node_id, ok, detail) values ('req_probe', 'srv_1', true, 'connected')`)
+  })
   lines = await exported(control.database)
 }, PATIENCE_MS)
 afterAll(() => control.close(), PATIENCE_MS)
@@ -221,6 +235,23 @@ test.skipIf(!hasPostgres)(
   },
   PATIENCE_MS,
 )
+
+test('a disk that is full fails the export, and nothing else', async () => {
+  const folder = await tempFolder()
+  const path = exportPath(folder)
+  await symlink('/dev/full', path)
+  await expect(exportToFile(control.deps, '0.1.0', path)).rejects.toMatchObject({ code: 'ENOSPC' })
+  expect(await readdir(folder)).toEqual([])
+})
+
+test('what a killed process left of an export is taken away', async () => {
+  const folder = await tempFolder()
+  await exportToFile(control.deps, '0.1.0', exportPath(folder))
+  await writeFile(join(folder, 'other'), '')
+  expect((await readdir(folder)).length).toBe(2)
+  await removeOldExports(folder)
+  expect(await readdir(folder)).toEqual(['other'])
+})
 
 test('what people have made are tables that an import looks at', async () => {
   expect(await control.database.transaction(readTables)).toEqual(
