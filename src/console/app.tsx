@@ -7,7 +7,7 @@ import { useSession } from './data/queries.ts'
 import type { Runtime } from './data/runtime.ts'
 import { RuntimeProvider, useRuntime } from './data/runtime-context.tsx'
 import { SignInPage } from './pages/sign-in/sign-in-page.tsx'
-import { pageOf } from './pages.tsx'
+import { pageOf, pageUnder } from './pages.tsx'
 import { href, placeOf } from './places.ts'
 import { Page, PageHead } from './shell/page.tsx'
 import { Shell } from './shell/shell.tsx'
@@ -59,11 +59,11 @@ function PageOf({ place }: { readonly place: NonNullable<ReturnType<typeof place
   if (place.name === 'signIn') return null
   const Shown = pageOf(place.name)
   // One service and another are two pages; a service and the drawer over it are one.
-  const key = place.params.id ?? ''
+  const key = `${pageUnder(place.name)} ${place.params.id ?? ''}`
   return (
-    <Guard key={`${place.name}-${key}-guard`}>
+    <Guard key={key}>
       <Suspense fallback={<div className="page" />}>
-        <Shown key={key} place={place.name} params={place.params} />
+        <Shown place={place.name} params={place.params} />
       </Suspense>
     </Guard>
   )

@@ -49,6 +49,13 @@ const PAGES: Readonly<Record<Exclude<PlaceName, 'signIn'>, PageEntry>> = {
 
 export const pageOf = (name: Exclude<PlaceName, 'signIn'>): PageEntry['Page'] => PAGES[name].Page
 
+/** The place whose page this is: a drawer lies over the page of its list or of its service, which stays as it is. */
+export function pageUnder(name: PlaceName): PlaceName {
+  if (name === 'newService') return 'services'
+  if (name === 'enrol') return 'nodes'
+  return name === 'editPort' || name === 'newPort' ? 'service' : name
+}
+
 /** Fetches the code of a page that somebody is about to open. */
 export function preloadPage(name: PlaceName): void {
   if (name !== 'signIn') void PAGES[name].load()

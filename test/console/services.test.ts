@@ -114,6 +114,19 @@ describe.skipIf(!part('chromium'))('the list of services', () => {
     expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/:10003$/)
   })
 
+  test('stays as it is under the drawer that exposes a port', async () => {
+    const page = await rig.open('/services?sort=name')
+    const table = page.getByRole('table', { name: 'Services' })
+    await table.waitFor()
+    await table.evaluate(element => Reflect.set(element, 'isTheSame', true))
+    await page.keyboard.press('c')
+    await page.getByRole('dialog', { name: 'Expose a port' }).waitFor()
+    expect(new URL(page.url()).pathname).toBe('/services/new')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    expect(await table.evaluate(element => Reflect.get(element, 'isTheSame'))).toBe(true)
+  })
+
   test('keeps its place while somebody points at it', async () => {
     const page = await rig.open('/services?sort=verdict')
     const first = page.locator('[data-row-link] .name').first()
