@@ -60,6 +60,8 @@ async function main(): Promise<Totals> {
   // The console and its tests know the browser, everything else must not.
   for (const project of ['tsconfig.json', 'src/console/tsconfig.json', 'test/console/tsconfig.json'])
     totals = add(totals, await check(`types of ${project}`, 'tsc', ['-p', project]))
+  // Once, before any test: a control plane that is started while it is built anew would find no console.
+  totals = add(totals, await check('console', 'node', ['scripts/build-console.ts']))
   totals = add(totals, await check('lint', 'biome', ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off'])]))
   const env = {
     FAIRLEAD_TEST_HAS: parts.there.join(','),
