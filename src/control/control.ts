@@ -167,6 +167,7 @@ export function createControl(options: ControlOptions): Control {
 
   /** Until it is there. Rejects when waiting would not help, or when we are to stop. */
   async function waitForDatabase(signal: AbortSignal): Promise<Database> {
+    let said = ''
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         return await openDatabase({
@@ -182,7 +183,12 @@ export function createControl(options: ControlOptions): Control {
         metrics.databaseFailed()
         const found = readinessOfError(error)
         readiness = async () => found
-        logger.warn({ err: error, pauseMs }, 'database is not there yet, it is tried again')
+        const { code, message, remedy } = error
+        logger[message === said ? 'debug' : 'warn'](
+          { code, detail: message, remedy, pauseMs },
+          'database is not there yet, it is tried again',
+        )
+        said = message
         await clock.sleep(pauseMs * (0.5 + random() / 2), signal)
       }
     }

@@ -40,18 +40,23 @@ const LISTEN_REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine has no such address; correct listen',
 }
 
+const REMEDIES: Readonly<Record<string, string>> = {
+  STATE_DIRECTORY_LOCKED: 'Stop the control plane that runs there, or set state.directory to another folder.',
+}
+
 /** One sentence with the way out, which the errors of our own parts bring along. */
 function startFault(error: unknown, listen: ListenAddress): unknown {
   if (error instanceof CliError || !(error instanceof Error)) return error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const remedy = 'remedy' in error && typeof error.remedy === 'string' ? error.remedy : null
+  const own = 'remedy' in error && typeof error.remedy === 'string' ? error.remedy : null
+  const remedy = REMEDIES[code] ?? own
   const reason = LISTEN_REASONS[code]
   const sentence =
     'syscall' in error && reason !== undefined
       ? `port ${listen.port} on ${listen.host} cannot be opened: ${reason}`
       : remedy === null
         ? error.message
-        : `${error.message.replace(/\.$/, '')}; ${remedy}`
+        : `${error.message.replace(/\.$/, '')}. ${remedy}`
   return new CliError(INPUT_CODES.includes(code) ? 2 : 3, [`the control plane cannot start: ${sentence}`], {
     cause: error,
   })
