@@ -48,11 +48,11 @@ type MutationContext = {
   readonly match?: (version: number) => void
 }
 
-/** Thrown to roll back what was only tried. */
-class DryRunDone extends Error {
+/** Thrown to roll back what was only tried, or has changed nothing: nodes are not woken by a revision that is like the one before it. */
+class TakenBack extends Error {
   readonly answer: Answer
   constructor(answer: Answer) {
-    super('dry run')
+    super('taken back')
     this.answer = answer
   }
 }
@@ -83,10 +83,10 @@ export async function write(
   if (!dryRun) return attempt(deps, context, idempotencyKeyOf(request), work)
   try {
     await deps.database.transaction(async tx => {
-      throw new DryRunDone(await work(mutationOf(tx, context, { auditId: null, answer: null })))
+      throw new TakenBack(await work(mutationOf(tx, context, { auditId: null, answer: null })))
     })
   } catch (error) {
-    if (error instanceof DryRunDone) return error.answer
+    if (error instanceof TakenBack) return error.answer
     throw error
   }
   throw new Error('a dry run was committed')
@@ -110,10 +110,12 @@ async function attempt(
       const answer = await work(mutationOf(tx, context, trace))
       if (trace.auditId === null && answer.unchanged !== true) throw new Error('a change wrote no audit row')
       if (key !== null) await keepAnswer(tx, key, answer)
+      else if (answer.unchanged === true) throw new TakenBack(answer)
       trace.answer = answer
       return answer
     })
   } catch (error) {
+    if (error instanceof TakenBack) return error.answer
     if (!(error instanceof DatabaseError) || error.code !== 'COMMIT_OUTCOME_UNKNOWN') throw error
     return settle(database, context, trace, error)
   }
@@ -129,6 +131,7 @@ async function settle(
   unknown: DatabaseError,
 ): Promise<Answer> {
   if (answer === null) throw unknown
+  // Only an answer was to be kept.
   if (auditId === null) return answer
   const committed = await database
     .transaction(async tx => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readPosition } from '../../../src/control/db/revision.ts'
 import { onEachDatabase } from '../../support/database.ts'
 import { type ServiceScene, serviceScene } from './service-scene.ts'
 
@@ -173,6 +174,27 @@ onEachDatabase('services', use => {
       expect([refused.status, ...codes(refused)]).toEqual([422, 'BODY_INVALID', 'preset SERVER_FIRST_ON_TLS_PORT'])
       expect((await scene.admin('PATCH', `/services/${id}`, { preset: 'redis' })).status).toBe(200)
       expect((await scene.routes()).tcpRoutes.map(({ protocolHint }) => protocolHint)).toEqual(['redis', 'redis'])
+    })
+
+    test('as they are already leave no trace, and no node is woken', async () => {
+      const { id, ports } = await scene.service({
+        name: 'db',
+        preset: 'postgres',
+        endpoints: [{ address: '10.200.1.5' }],
+        ports: [{ port: 5432, protocol: 'tcp' }],
+      })
+      const before = [await scene.audit(), await use().transaction(readPosition)]
+      const same = [
+        await scene.admin('PATCH', `/services/${id}`, { preset: 'postgres' }),
+        await scene.admin('PUT', `/services/${id}/endpoints`, [{ address: '10.200.1.5' }]),
+        await scene.admin('PATCH', `/services/${id}/ports/${ports[0].id}`, { port: 5432 }),
+      ]
+      expect(same.map(({ status, headers }) => [status, headers.etag])).toEqual([
+        [200, '"v1"'],
+        [200, '"v1"'],
+        [200, '"v1"'],
+      ])
+      expect([await scene.audit(), await use().transaction(readPosition)]).toEqual(before)
     })
 
     test('answer elsewhere: the whole list, and what stays open', async () => {
