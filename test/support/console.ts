@@ -29,18 +29,22 @@ export type OpenOptions = {
   readonly forcedColors?: boolean
 }
 
-export type ConsoleRig = {
-  readonly origin: string
-  readonly control: ControlApp
-  readonly fleet: ReturnType<typeof makeFleet>
-  /** An API token that may do everything. */
-  readonly token: string
+/** A browser at a control plane, wherever that runs. */
+export type ConsoleBrowser = {
   readonly browser: Browser
   /** A page that has loaded; what it says wrong is collected from its first moment on. */
   open(path: string, options?: OpenOptions): Promise<Page>
   /** Everything that a page must not do, so far: `csp: ...`, `console: ...`, `error: ...`, `axe: ...`, `sideways: ...`. */
   faultsOf(page: Page): Promise<readonly string[]>
   close(): Promise<void>
+}
+
+export type ConsoleRig = ConsoleBrowser & {
+  readonly origin: string
+  readonly control: ControlApp
+  readonly fleet: ReturnType<typeof makeFleet>
+  /** An API token that may do everything. */
+  readonly token: string
 }
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -54,6 +58,23 @@ export async function openConsole(options: ControlAppOptions = {}): Promise<Cons
   const { port } = control.app.server.address() as AddressInfo
   const origin = `http://127.0.0.1:${port}`
   const token = await control.tokenFor({ scopes: ['admin'] })
+  const rig = await openBrowser({ origin, token })
+  const close = async (): Promise<void> => {
+    await rig.close()
+    await control.close()
+  }
+  atEnd(close)
+  return { ...rig, origin, control, fleet: makeFleet(control.database), token, close }
+}
+
+/** Chromium at the control plane of `origin`, whose console has been built; `token`: an API token to sign in with. */
+export async function openBrowser({
+  origin,
+  token,
+}: {
+  readonly origin: string
+  readonly token: string
+}): Promise<ConsoleBrowser> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
   const said = new WeakMap<Page, string[]>()
 
@@ -75,11 +96,7 @@ export async function openConsole(options: ControlAppOptions = {}): Promise<Cons
     return context
   }
 
-  const rig: ConsoleRig = {
-    origin,
-    control,
-    fleet: makeFleet(control.database),
-    token,
+  const rig: ConsoleBrowser = {
     browser,
     async open(path, given = {}) {
       const context = given.context ?? (await newContext(given))
@@ -111,10 +128,7 @@ export async function openConsole(options: ControlAppOptions = {}): Promise<Cons
       )
       return [...(said.get(page) ?? []), ...axe, ...(sideways > 0 ? [`sideways: ${sideways} px`] : [])]
     },
-    async close() {
-      await browser.close()
-      await control.close()
-    },
+    close: () => browser.close(),
   }
   atEnd(() => rig.close())
   return rig

@@ -5,14 +5,10 @@
  * stale by time. When the link comes back, everything that is shown is fetched again before any verdict is believed.
  */
 import { QueryClient } from '@tanstack/react-query'
-import type { Route, RouteRow } from '../../api/route.ts'
-import type { Service, ServiceRow } from '../../api/service.ts'
 import { API, type Client, createClient } from './client.ts'
-import { patchRows, type RefreshPlan } from './events.ts'
-import { keys } from './keys.ts'
 import { createLinkStore, type LinkStore } from './link-store.ts'
 import { CallError } from './problem.ts'
-import { rowOfRoute, rowOfService } from './rows.ts'
+import { createRefresh } from './refresh.ts'
 
 export type Runtime = {
   readonly client: Client
@@ -47,52 +43,6 @@ export function createRuntime({ onSignedOut }: { readonly onSignedOut: () => voi
     await queries.invalidateQueries({}, { throwOnError: true })
   }
 
-  const invalidate = (queryKey: readonly unknown[]): void => void queries.invalidateQueries({ queryKey })
-
-  /** Puts some rows of a list in place; when one cannot be fetched, the list is fetched anew. */
-  async function patch<Whole, Row extends { readonly id: string }>(
-    listKey: readonly unknown[],
-    ids: readonly string[],
-    fetchOne: (id: string) => Promise<Whole | null>,
-    rowOf: (whole: Whole) => Row,
-  ): Promise<void> {
-    if (ids.length === 0 || queries.getQueryData(listKey) === undefined) return
-    try {
-      const found = await Promise.all(ids.map(async id => [id, await fetchOne(id)] as const))
-      const rows = new Map(found.map(([id, whole]) => [id, whole === null ? null : rowOf(whole)] as const))
-      queries.setQueryData<readonly Row[]>(listKey, before => before && patchRows(before, rows))
-    } catch {
-      invalidate(listKey)
-    }
-  }
-
-  /** Null: it is gone. */
-  async function fetchOrGone<T>(path: string): Promise<T | null> {
-    try {
-      return (await client.get<T>(path)).data
-    } catch (error) {
-      if (error instanceof CallError && error.fault.status === 404) return null
-      throw error
-    }
-  }
-
-  function refresh(plan: RefreshPlan): void {
-    if (plan.routes === null) invalidate(keys.allRoutes)
-    else {
-      for (const id of plan.routes) invalidate(keys.route(id))
-      const fetchOne = (id: string) => fetchOrGone<Route>(`/routes/${id}`)
-      void patch<Route, RouteRow>(keys.routeRows, plan.routes, fetchOne, rowOfRoute)
-    }
-    if (plan.services === null) invalidate(keys.allServices)
-    else {
-      for (const id of plan.services) invalidate(keys.service(id))
-      const fetchOne = (id: string) => fetchOrGone<Service>(`/services/${id}`)
-      void patch<Service, ServiceRow>(keys.serviceRows, plan.services, fetchOne, rowOfService)
-    }
-    if (plan.nodes === null || plan.nodes.length > 0) invalidate(keys.allNodes)
-    invalidate(keys.overview)
-    if (plan.declared) for (const key of [keys.allPools, keys.projects, keys.allAudit]) invalidate(key)
-  }
-
+  const refresh = createRefresh(client, queries)
   return { client, queries, link: createLinkStore({ url: `${API}/events`, refetchAll, refresh }) }
 }

@@ -1,38 +1,38 @@
 /**
  * A drawer over the page, with an address of its own: work that can be linked, and that a reload does not lose.
  *
- *   <Drawer title="Expose a port" onClose={() => navigate(href.services())} foot={<>...</>} aside={<WhatWillChange />}>
- *     <form className="form">...</form>
- *   </Drawer>
+ *   <DrawerFrame title="Expose a port" onClose={() => navigate(href.services())}>
+ *     <DrawerBody aside={<WhatWillChange />}>
+ *       <form className="form">...</form>
+ *     </DrawerBody>
+ *     <DrawerFoot>...</DrawerFoot>
+ *   </DrawerFrame>
  *
  * It is open as long as it is rendered. `Esc`, the cross and a click beside it call `onClose`; who has something to lose asks first.
+ * What goes from loading to a form and on to something else changes inside one frame: it opens once, and the focus stays in it.
  */
 import { Dialog as Base } from '@base-ui/react/dialog'
 import { X } from 'lucide-react'
-import type { ReactElement, ReactNode, RefObject } from 'react'
+import type { ReactElement, ReactNode } from 'react'
 import { Icon } from '../ui/icon.tsx'
 import { Strict } from './strict.tsx'
 import '../styles/drawer.css'
 
-type DrawerProps = {
+type FrameProps = {
   readonly title: ReactNode
   readonly onClose: () => void
-  /** The left part; give it `className="form"`. */
+  /** A body, and perhaps a foot. */
   readonly children: ReactNode
-  /** The right part, below in small windows. */
-  readonly aside?: ReactNode
-  readonly foot?: ReactNode
-  /** Where the focus goes first; default: the first field. */
-  readonly initialFocus?: RefObject<HTMLElement | null>
 }
 
-export function Drawer({ title, onClose, children, aside, foot, initialFocus }: DrawerProps): ReactElement {
+/** The focus goes to the field that is marked `data-first`, else to the first one. */
+export function DrawerFrame({ title, onClose, children }: FrameProps): ReactElement {
   return (
     <Strict>
       <Base.Root open onOpenChange={open => !open && onClose()}>
         <Base.Portal>
           <Base.Backdrop className="scrim" />
-          <Base.Popup className="drawer" initialFocus={initialFocus ?? firstField}>
+          <Base.Popup className="drawer" initialFocus={() => firstField() ?? true}>
             <div className="drawer-h">
               <Base.Title render={<h1 />}>{title}</Base.Title>
               <kbd className="hide-sm" aria-hidden>
@@ -43,11 +43,7 @@ export function Drawer({ title, onClose, children, aside, foot, initialFocus }: 
                 <span className="vh">Close</span>
               </Base.Close>
             </div>
-            <div className={aside === undefined ? 'drawer-b alone' : 'drawer-b'}>
-              {children}
-              {aside !== undefined && <div className="will">{aside}</div>}
-            </div>
-            {foot !== undefined && <div className="drawer-f">{foot}</div>}
+            {children}
           </Base.Popup>
         </Base.Portal>
       </Base.Root>
@@ -55,8 +51,32 @@ export function Drawer({ title, onClose, children, aside, foot, initialFocus }: 
   )
 }
 
-function firstField(): HTMLElement | boolean {
+type BodyProps = {
+  /** The left part; give it `className="form"`. */
+  readonly children: ReactNode
+  /** The right part, below in small windows. */
+  readonly aside?: ReactNode
+}
+
+export function DrawerBody({ children, aside }: BodyProps): ReactElement {
   return (
-    document.querySelector<HTMLElement>('.drawer .form :is(input, select, textarea, button):not([disabled])') ?? true
+    <div className={aside === undefined ? 'drawer-b alone' : 'drawer-b'}>
+      {children}
+      {aside !== undefined && <div className="will">{aside}</div>}
+    </div>
   )
 }
+
+export function DrawerFoot({ children }: { readonly children: ReactNode }): ReactElement {
+  return <div className="drawer-f">{children}</div>
+}
+
+function firstField(): HTMLElement | null {
+  return (
+    document.querySelector<HTMLElement>('.drawer .form [data-first]') ??
+    document.querySelector<HTMLElement>('.drawer .form :is(input, select, textarea, button):not([disabled])')
+  )
+}
+
+/** For a form that comes into a drawer which is open already. */
+export const focusFirstField = (): void => firstField()?.focus()

@@ -13,14 +13,25 @@ import { usePortForm } from './form-context.ts'
 type GroupProps = {
   readonly title: string
   readonly sum: ReactNode
-  readonly isOpenAtFirst?: boolean
+  /** Until somebody opens or closes it. */
+  readonly isOpenByItself?: boolean
+  /** What is wrong in it is seen, whoever has closed it. */
+  readonly hasFault?: boolean
   readonly children: ReactNode
 }
 
-function Group({ title, sum, isOpenAtFirst = false, children }: GroupProps): ReactElement {
-  const [isOpen, setOpen] = useState(isOpenAtFirst)
+function Group({ title, sum, isOpenByItself = false, hasFault = false, children }: GroupProps): ReactElement {
+  const [chosen, setChosen] = useState<boolean | null>(null)
+  const isOpen = hasFault || (chosen ?? isOpenByItself)
   return (
-    <details className="more" open={isOpen} onToggle={event => setOpen(event.currentTarget.open)}>
+    <details
+      className="more"
+      open={isOpen}
+      onToggle={({ currentTarget: { open } }) => {
+        // That it was opened from here is told, too.
+        if (open !== isOpen) setChosen(open)
+      }}
+    >
       <summary>
         <Icon of={ChevronRight} />
         {title}
@@ -45,7 +56,8 @@ export function WhoField(): ReactElement {
           counted(allowCidrs.length, 'network')
         )
       }
-      isOpenAtFirst={isSensitive}
+      isOpenByItself={isSensitive}
+      hasFault={faultOf('allowCidrs') !== undefined}
     >
       <Field
         label="Networks"
@@ -69,9 +81,9 @@ export function WhoField(): ReactElement {
 }
 
 export function LimitFields(): ReactElement {
-  const { form, set, wasOf } = usePortForm()
+  const { form, set, wasOf, faultOf } = usePortForm()
   return (
-    <Group title="Limits" sum={limitWords(form)}>
+    <Group title="Limits" sum={limitWords(form)} hasFault={faultOf('maxConnectionsPerClient') !== undefined}>
       <TextField
         field="maxConnectionsPerClient"
         label="Connections per client"
@@ -124,6 +136,7 @@ export function ExpiryField(): ReactElement {
       sum={
         form.expiry === 'date' && form.expiresAt !== '' ? form.expiresAt.replace('T', ' ') : EXPIRY_WORDS[form.expiry]
       }
+      hasFault={faultOf('expiresAt') !== undefined}
     >
       <Segments
         label="Expiry"

@@ -46,6 +46,7 @@ export function NameField(): ReactElement {
         <input
           {...input}
           className="input"
+          data-first
           value={form.name}
           onChange={event => set({ name: event.target.value })}
           onBlur={() => leave('name')}

@@ -5,7 +5,7 @@
  *   added    POST /services/:id/ports
  *   edited   PATCH /services/:id/ports/:portId, with the version that was read
  */
-import { type ReactElement, useMemo, useRef, useState } from 'react'
+import { type ReactElement, useEffect, useMemo, useRef, useState } from 'react'
 import type { Plan } from '../../../api/plan.ts'
 import type { Port } from '../../../api/port.ts'
 import type { Service } from '../../../api/service.ts'
@@ -15,10 +15,9 @@ import { type CallFault, sentence } from '../../data/problem.ts'
 import { usePools, usePresets } from '../../data/queries.ts'
 import { useClient, useRuntime } from '../../data/runtime-context.tsx'
 import { useCommand } from '../../keyboard/use-command.ts'
-import { href } from '../../places.ts'
-import { Button, ButtonLink } from '../../ui/button.tsx'
+import { Button } from '../../ui/button.tsx'
 import { ErrorCard, faultOf as faultOfError, Loading } from '../../ui/states.tsx'
-import { Drawer } from '../../widgets/drawer.tsx'
+import { DrawerBody, DrawerFoot, DrawerFrame, focusFirstField } from '../../widgets/drawer.tsx'
 import { counted } from '../../words/count.ts'
 import { withMarks } from '../../words/safe-text.ts'
 import { Conflict } from './conflict.tsx'
@@ -38,8 +37,9 @@ import {
   serviceInput,
 } from './form.ts'
 import { FormProvider, type FormView } from './form-context.ts'
+import { rememberProtocol } from './last-protocol.ts'
 import { valueWords } from './plan-lines.ts'
-import { type Saved, SavedCard } from './saved-card.tsx'
+import { AfterSaving, type Saved } from './saved-card.tsx'
 import { type Asked, useDryRun } from './use-dry-run.ts'
 import { WillChange } from './will-change.tsx'
 import '../service/service.css'
@@ -50,13 +50,20 @@ export type Target =
   | { readonly kind: 'added'; readonly service: Service }
   | { readonly kind: 'edited'; readonly service: Service; readonly port: Port; readonly etag: string }
 
+/** What is to be done, and the form that it begins with. */
+export type Work = { readonly target: Target; readonly initial: PortForm }
+
 type PortDrawerProps = {
-  readonly target: Target
-  readonly initial: PortForm
+  readonly kind: Target['kind']
+  /** Null: it is being read. */
+  readonly work: Work | null
+  /** Given: it could not be read. */
+  readonly failed?: { readonly error: unknown; readonly onRetry: () => void } | undefined
   readonly onClose: () => void
 }
 
 const TITLES = { new: 'Expose a port', added: 'Add a port', edited: 'Edit the port' } as const
+const SAVED_TITLES = { new: 'Exposed', added: 'Added', edited: 'Saved' } as const
 const BUTTONS = { new: 'Expose', added: 'Add', edited: 'Save' } as const
 /** Of one look at the form, so that "in 2 hours" is the same moment in the dry run and when it is saved, as long as nothing is typed. */
 const MINUTE_MS = 60_000
@@ -79,59 +86,45 @@ function askOf(target: Target, form: PortForm, now: number): Asked {
   }
 }
 
-export function PortDrawer({ target: first, initial, onClose }: PortDrawerProps): ReactElement {
+export function PortDrawer({ kind, work, failed, onClose }: PortDrawerProps): ReactElement {
   const presets = usePresets()
   const pools = usePools()
-  const failed = [presets, pools].find(({ error, data }) => error !== null && data === undefined)
-  const [target, setTarget] = useState(first)
+  const broken = [presets, pools].find(({ error, data }) => error !== null && data === undefined)
+  const trouble = failed ?? (broken && { error: broken.error, onRetry: () => void broken.refetch() })
   const [saved, setSaved] = useState<Saved | null>(null)
-  if (saved !== null)
-    return (
-      <Drawer
-        title={first.kind === 'edited' ? 'Saved' : 'Exposed'}
-        onClose={onClose}
-        foot={
-          <>
-            <p>You can close this: it goes on by itself.</p>
-            <ButtonLink href={href.service(saved.port.serviceId)}>Open service</ButtonLink>
-            <Button kind="primary" onClick={onClose}>
-              Done
-            </Button>
-          </>
-        }
-      >
-        <SavedCard saved={saved} />
-      </Drawer>
-    )
-  if (presets.data === undefined || pools.data === undefined)
-    return (
-      <Drawer title={TITLES[target.kind]} onClose={onClose}>
-        <div className="form">
-          {failed === undefined ? (
-            <Loading what="the form">{null}</Loading>
-          ) : (
-            <ErrorCard error={failed.error} what="The form" onRetry={() => void failed.refetch()} />
-          )}
-        </div>
-      </Drawer>
-    )
+  const isReady = work !== null && presets.data !== undefined && pools.data !== undefined
   return (
-    <Editor
-      target={target}
-      onTarget={setTarget}
-      initial={initial}
-      presets={presets.data}
-      pools={pools.data}
-      onClose={onClose}
-      onSaved={setSaved}
-    />
+    <DrawerFrame title={saved === null ? titleOf(kind, work) : SAVED_TITLES[kind]} onClose={onClose}>
+      {saved !== null ? (
+        <AfterSaving saved={saved} onClose={onClose} />
+      ) : isReady && trouble === undefined ? (
+        <Editor {...work} presets={presets.data ?? []} pools={pools.data ?? []} onClose={onClose} onSaved={setSaved} />
+      ) : (
+        <DrawerBody>
+          <div className="form">
+            {trouble === undefined ? (
+              <Loading what="the form">{null}</Loading>
+            ) : (
+              <ErrorCard error={trouble.error} what="The form" onRetry={trouble.onRetry} />
+            )}
+          </div>
+        </DrawerBody>
+      )}
+    </DrawerFrame>
   )
 }
 
-type EditorProps = Pick<FormView, 'presets' | 'pools'> &
-  PortDrawerProps & { readonly onTarget: (target: Target) => void; readonly onSaved: (saved: Saved) => void }
+const titleOf = (kind: Target['kind'], work: Work | null): string =>
+  work === null || work.target.kind === 'new'
+    ? TITLES[kind]
+    : `${TITLES[kind]} of ${withMarks(work.target.service.name)}`
 
-function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }: EditorProps): ReactElement {
+type EditorProps = Pick<FormView, 'presets' | 'pools'> &
+  Work & { readonly onClose: () => void; readonly onSaved: (saved: Saved) => void }
+
+function Editor({ target: first, initial, presets, pools, onClose, onSaved }: EditorProps): ReactElement {
+  const [target, setTarget] = useState(first)
+  useEffect(focusFirstField, [])
   const client = useClient()
   const { queries } = useRuntime()
   const [form, setForm] = useState(initial)
@@ -207,6 +200,7 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
         idempotencyKey: attempt.current.key,
         ...(target.kind === 'edited' ? { ifMatch: target.etag } : {}),
       })
+      if (target.kind === 'new') rememberProtocol(form.protocol)
       const port = 'ports' in data ? data.ports[0] : data
       const name = 'ports' in data ? data.name : target.kind === 'new' ? form.name : target.service.name
       for (const queryKey of [keys.allServices, keys.allRoutes, keys.allPools, keys.overview, keys.projects])
@@ -241,94 +235,92 @@ function Editor({ target, onTarget, initial, presets, pools, onClose, onSaved }:
     isUnchanged,
   })
   return (
-    <Drawer
-      title={target.kind === 'new' ? TITLES.new : `${TITLES[target.kind]} of ${withMarks(target.service.name)}`}
-      onClose={onClose}
-      aside={
-        <WillChange
-          plan={isUnchanged ? UNCHANGED : dry.plan}
-          isCurrent={isUnchanged || (dry.isCurrent && !isWrong)}
-          command={target.kind === 'new' ? exposeCommand(form) : null}
-        />
-      }
-      foot={
-        <>
-          <p role="status" className={sendFault !== null || atFoot.length > 0 ? 'err rejected' : ''}>
-            {foot}
-          </p>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            kind="primary"
-            shortcut="⌘↵"
-            disabled={isBusy || isUnchanged || (isWrong && left.size > 0)}
-            onClick={() => void save()}
+    <>
+      <DrawerBody
+        aside={
+          <WillChange
+            plan={isUnchanged ? UNCHANGED : dry.plan}
+            isCurrent={isUnchanged || (dry.isCurrent && !isWrong)}
+            command={target.kind === 'new' ? exposeCommand(form) : null}
+          />
+        }
+      >
+        <FormProvider value={view}>
+          <form
+            className="form"
+            noValidate
+            onSubmit={event => {
+              event.preventDefault()
+              void save()
+            }}
           >
-            {BUTTONS[target.kind]}
-          </Button>
-        </>
-      }
-    >
-      <FormProvider value={view}>
-        <form
-          className="form"
-          noValidate
-          onSubmit={event => {
-            event.preventDefault()
-            void save()
-          }}
-        >
-          {theirs !== null && target.kind === 'edited' && (
-            <Conflict
-              before={formOfPort(target.port)}
-              mine={form}
-              theirs={formOfPort(theirs.port)}
-              updatedAt={theirs.port.updatedAt}
-              onResolved={merged => {
-                onTarget({ ...target, port: theirs.port, etag: theirs.etag })
-                change(merged)
-                setTheirs(null)
-              }}
-            />
-          )}
-          <section>
-            {target.kind === 'new' ? (
-              <div className="cols c13">
+            {theirs !== null && target.kind === 'edited' && (
+              <Conflict
+                before={formOfPort(target.port)}
+                mine={form}
+                theirs={formOfPort(theirs.port)}
+                updatedAt={theirs.port.updatedAt}
+                onResolved={merged => {
+                  setTarget({ ...target, port: theirs.port, etag: theirs.etag })
+                  change(merged)
+                  setTheirs(null)
+                }}
+              />
+            )}
+            <section>
+              {target.kind === 'new' ? (
+                <div className="cols c13">
+                  <ProtocolField />
+                  <NameField />
+                </div>
+              ) : (
                 <ProtocolField />
-                <NameField />
-              </div>
-            ) : (
-              <ProtocolField />
-            )}
-            <PresetField />
-            {target.kind === 'new' && <ProjectField />}
-          </section>
-          <section>
-            <h2>Where it runs</h2>
-            {target.kind === 'new' ? (
-              <div className="cols c31">
-                <BackendsField />
+              )}
+              <PresetField />
+              {target.kind === 'new' && <ProjectField />}
+            </section>
+            <section>
+              <h2>Where it runs</h2>
+              {target.kind === 'new' ? (
+                <div className="cols c31">
+                  <BackendsField />
+                  <PortField />
+                </div>
+              ) : (
                 <PortField />
-              </div>
-            ) : (
-              <PortField />
-            )}
-          </section>
-          <section>
-            <h2>How clients reach it</h2>
-            {form.protocol === 'http' && <HttpFields />}
-            {form.protocol === 'tcp' && <TcpFields known={isKnown} />}
-            {form.protocol === 'udp' && <NumberFields sharedPorts={[]} known={isKnown} />}
-          </section>
-          <section>
-            {form.protocol === 'tcp' && <WhoField />}
-            {form.protocol === 'tcp' && <LimitFields />}
-            <ExpiryField />
-            <ProbeField />
-          </section>
-          <button type="submit" hidden aria-hidden tabIndex={-1} />
-        </form>
-      </FormProvider>
-    </Drawer>
+              )}
+            </section>
+            <section>
+              <h2>How clients reach it</h2>
+              {form.protocol === 'http' && <HttpFields />}
+              {form.protocol === 'tcp' && <TcpFields known={isKnown} />}
+              {form.protocol === 'udp' && <NumberFields sharedPorts={[]} known={isKnown} />}
+            </section>
+            <section>
+              {form.protocol === 'tcp' && <WhoField />}
+              {form.protocol === 'tcp' && <LimitFields />}
+              <ExpiryField />
+              <ProbeField />
+            </section>
+            <button type="submit" hidden aria-hidden tabIndex={-1} />
+          </form>
+        </FormProvider>
+      </DrawerBody>
+      <DrawerFoot>
+        <p role="status" className={sendFault !== null || atFoot.length > 0 ? 'err rejected' : ''}>
+          {foot}
+        </p>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button
+          kind="primary"
+          shortcut="⌘↵"
+          disabled={isBusy || isUnchanged || (isWrong && left.size > 0)}
+          onClick={() => void save()}
+        >
+          {BUTTONS[target.kind]}
+        </Button>
+      </DrawerFoot>
+    </>
   )
 }
 

@@ -7,7 +7,7 @@ import { useRouteDetail } from '../../data/queries.ts'
 import { useIsLinkUp } from '../../data/runtime-context.tsx'
 import { href } from '../../places.ts'
 import { announce } from '../../ui/announce.ts'
-import { ButtonLink } from '../../ui/button.tsx'
+import { Button, ButtonLink } from '../../ui/button.tsx'
 import { Chain } from '../../ui/chain.tsx'
 import { Command } from '../../ui/code.tsx'
 import { CopyButton } from '../../ui/copy.tsx'
@@ -15,6 +15,7 @@ import { Text } from '../../ui/text.tsx'
 import { useVerdict } from '../../verdict/use-standing.ts'
 import { byRank } from '../../verdict/verdict.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
+import { DrawerBody, DrawerFoot } from '../../widgets/drawer.tsx'
 import { withMarks } from '../../words/safe-text.ts'
 import { sinceSaved } from '../../words/stages.ts'
 import { durationWords } from '../../words/time.ts'
@@ -28,7 +29,25 @@ export type Saved = {
 
 const STEPS = ['expected', 'compiled', 'served', 'applied', 'probed'] as const
 
-export function SavedCard({ saved: { port, name, sentAt } }: { readonly saved: Saved }): ReactElement {
+/** What a drawer shows once something is saved. */
+export function AfterSaving({ saved, onClose }: { readonly saved: Saved; readonly onClose: () => void }): ReactElement {
+  return (
+    <>
+      <DrawerBody>
+        <SavedCard saved={saved} />
+      </DrawerBody>
+      <DrawerFoot>
+        <p>You can close this: it goes on by itself.</p>
+        <ButtonLink href={href.service(saved.port.serviceId)}>Open service</ButtonLink>
+        <Button kind="primary" onClick={onClose}>
+          Done
+        </Button>
+      </DrawerFoot>
+    </>
+  )
+}
+
+function SavedCard({ saved: { port, name, sentAt } }: { readonly saved: Saved }): ReactElement {
   const standing = useVerdict(port.id)
   const { data: route } = useRouteDetail(port.id)
   const isLinkUp = useIsLinkUp()

@@ -5,8 +5,6 @@ import type { Port } from '../../../api/port.ts'
 import type { Service } from '../../../api/service.ts'
 import { usePresets } from '../../data/queries.ts'
 import { useClient } from '../../data/runtime-context.tsx'
-import { ErrorCard, Loading } from '../../ui/states.tsx'
-import { Drawer } from '../../widgets/drawer.tsx'
 import { EMPTY_FORM, formOfPort, type PortForm, withPreset, withProtocol } from '../expose/form.ts'
 import { PortDrawer } from '../expose/port-drawer.tsx'
 
@@ -17,7 +15,7 @@ type EditDrawerProps = {
   readonly onClose: () => void
 }
 
-export function EditDrawer({ service, portId, onClose }: EditDrawerProps): ReactElement | null {
+export function EditDrawer({ service, portId, onClose }: EditDrawerProps): ReactElement {
   return portId === null ? (
     <Added service={service} onClose={onClose} />
   ) : (
@@ -25,15 +23,20 @@ export function EditDrawer({ service, portId, onClose }: EditDrawerProps): React
   )
 }
 
-function Added({ service, onClose }: Pick<EditDrawerProps, 'service' | 'onClose'>): ReactElement | null {
-  const { data: presets, error } = usePresets()
-  if (presets === undefined && error === null) return null
+function Added({ service, onClose }: Pick<EditDrawerProps, 'service' | 'onClose'>): ReactElement {
+  const { data: presets } = usePresets()
   const own = presets?.find(({ id }) => id === service.preset)
   const form: PortForm =
     presets === undefined || own === undefined
       ? EMPTY_FORM
       : withPreset(withProtocol(EMPTY_FORM, own.protocol, presets), own, presets)
-  return <PortDrawer target={{ kind: 'added', service }} initial={form} onClose={onClose} />
+  return (
+    <PortDrawer
+      kind="added"
+      work={presets === undefined ? null : { target: { kind: 'added', service }, initial: form }}
+      onClose={onClose}
+    />
+  )
 }
 
 function Edited({ service, portId, onClose }: EditDrawerProps & { readonly portId: string }): ReactElement {
@@ -47,22 +50,18 @@ function Edited({ service, portId, onClose }: EditDrawerProps & { readonly portI
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnMount: 'always',
   })
-  if (data === undefined)
-    return (
-      <Drawer title="Edit the port" onClose={onClose}>
-        <div className="form">
-          {error === null ? (
-            <Loading what="the port">{null}</Loading>
-          ) : (
-            <ErrorCard error={error} what="The port" onRetry={() => void refetch()} />
-          )}
-        </div>
-      </Drawer>
-    )
   return (
     <PortDrawer
-      target={{ kind: 'edited', service, port: data.data, etag: data.etag ?? '' }}
-      initial={formOfPort(data.data)}
+      kind="edited"
+      work={
+        data === undefined
+          ? null
+          : {
+              target: { kind: 'edited', service, port: data.data, etag: data.etag ?? '' },
+              initial: formOfPort(data.data),
+            }
+      }
+      failed={error === null || data !== undefined ? undefined : { error, onRetry: () => void refetch() }}
       onClose={onClose}
     />
   )

@@ -4,21 +4,20 @@ import { useLocation, useSearch } from 'wouter'
 import { usePresets } from '../../data/queries.ts'
 import { PATHS } from '../../places.ts'
 import { EMPTY_FORM, type PortForm, splitAddress, withPreset, withProtocol } from '../expose/form.ts'
+import { lastProtocol } from '../expose/last-protocol.ts'
 import { PortDrawer } from '../expose/port-drawer.tsx'
 
-export function ExposeDrawer(): ReactElement | null {
-  const { data: presets, error } = usePresets()
+export function ExposeDrawer(): ReactElement {
+  const { data: presets } = usePresets()
   const [, navigate] = useLocation()
   const params = new URLSearchParams(useSearch())
-  // The first preset is chosen by the address, so the form waits for the list of them; without it the drawer says what is wrong.
-  if (presets === undefined && error === null) return null
-  const protocol = params.get('protocol')
+  const number = params.get('port')
+  const protocol = params.get('protocol') ?? (number === null ? lastProtocol() : 'tcp')
   const wanted = presets?.find(({ id }) => id === params.get('preset'))
   let form: PortForm = EMPTY_FORM
   if (presets !== undefined && (protocol === 'http' || protocol === 'udp')) form = withProtocol(form, protocol, presets)
   if (presets !== undefined && wanted !== undefined)
     form = withPreset(withProtocol(form, wanted.protocol, presets), wanted, presets)
-  const number = params.get('port')
   if (number !== null && /^\d{1,5}$/.test(number)) form = { ...form, door: 'wish', wish: number }
   // From the palette: what was typed there may be an address as well as a name.
   const name = params.get('name') ?? ''
@@ -30,5 +29,11 @@ export function ExposeDrawer(): ReactElement | null {
       ...(split.port === null ? {} : { port: split.port }),
     }
   else form = { ...form, name }
-  return <PortDrawer target={{ kind: 'new' }} initial={form} onClose={() => navigate(PATHS.services)} />
+  return (
+    <PortDrawer
+      kind="new"
+      work={presets === undefined ? null : { target: { kind: 'new' }, initial: form }}
+      onClose={() => navigate(PATHS.services)}
+    />
+  )
 }
