@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createAuthority } from '../support/authority.ts'
 import { tcpAsk } from '../support/clients.ts'
@@ -55,6 +55,11 @@ describe.skipIf(!part('traefik') || !part('postgres') || !part('openssl'))('fair
       cwd: home,
     })
     await up.says('To stop', START_MS)
+  }, START_MS)
+  // Killed instead, it would leave its Traefik behind.
+  afterAll(async () => {
+    up.child.kill('SIGTERM')
+    await up.exit
   }, START_MS)
 
   /** As somebody types it whose cli.yaml was written by `up`. */
