@@ -1,5 +1,6 @@
 /** API tokens and sessions over HTTP. */
 import { z } from 'zod'
+import { ResourceId } from '../../api/id.ts'
 import { Session, SessionInput } from '../../api/session.ts'
 import { NewToken, Token, TokenInput, TokenPage, TokenQuery } from '../../api/token.ts'
 import type { ControlDeps } from '../deps.ts'
@@ -11,7 +12,7 @@ import { readCookie, writeCookie } from './cookie.ts'
 import { closeSession, openSession, readSession, SIGNING_IN } from './sessions.ts'
 import { createToken, getToken, listTokens, revokeToken } from './tokens.ts'
 
-const TokenParams = z.object({ id: z.string() })
+const TokenParams = z.object({ id: ResourceId })
 
 export function registerAccess(app: App, deps: ControlDeps): void {
   registerTokens(app, deps)

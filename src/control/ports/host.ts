@@ -57,16 +57,18 @@ export function judgeHost(
     const same = claim.host === host
     // Under its own wildcard a project may have names of their own; one name is one route's, whoever has it.
     if (claim.own && (!same || claim.rest !== null)) continue
+    // It is another project's: below a wildcard nobody is told what there is.
+    const name = !same && isWildcard(host) ? `a name under ${host}` : claim.host
     if (claim.rest === null)
       return problem(
         'SNI_TAKEN',
-        `${claim.host} on TCP port ${port} is taken${same ? '' : `, and ${host} would share its clients`}`,
+        `${name} on TCP port ${port} is taken${same ? '' : `, and ${host} would share its clients`}`,
         'Take another host name, or another port.',
       )
     if (!claim.rest.over)
       return problem(
         'SNI_TAKEN',
-        `${claim.host} on TCP port ${port} was released and ${restText(claim.rest)}`,
+        `${name} on TCP port ${port} was released and ${restText(claim.rest)}`,
         restRemedy(claim.rest.blockedBy),
         claim.rest,
       )

@@ -1,6 +1,7 @@
 /** The public place of a port, claimed within a change: a number, a block, a host name on a shared number, a domain. */
 import { sql } from 'drizzle-orm'
 import type { Blocker } from '../../api/pool.ts'
+import { isWildcard } from '../../core/host-sni.ts'
 import { type Actor, sees } from '../access/actor.ts'
 import type { Change } from '../db/revision.ts'
 import type { Tx } from '../db/transaction.ts'
@@ -103,10 +104,11 @@ async function checkName(tx: Tx, wish: NameWish, { actor }: Claimant, { httpPort
   const other = judgeName(wish, await readHeldNames(tx, wish, httpPorts))
   if (other === null) return null
   const owner = await ownerOf(tx, other.portId, actor)
-  const found =
-    other.kind === 'domain'
-      ? `${other.name}${other.pathPrefix === '/' ? '' : other.pathPrefix}`
-      : `${other.name} on TCP port ${other.port}`
+  // Below a wildcard there may be anything: whoever may not see it is not told what.
+  const isHidden = owner === null && isWildcard(wish.name) && other.name !== wish.name
+  const name = isHidden ? `a name under ${wish.name}` : other.name
+  const path = owner === null || other.pathPrefix === '/' ? '' : other.pathPrefix
+  const found = other.kind === 'domain' ? `${name}${path}` : `${name} on TCP port ${other.port}`
   const whose = owner === null ? 'is taken' : `belongs to ${owner.serviceName}`
   const clash = other.name === wish.name ? '' : `, and ${wish.name} would share its clients`
   const isDomain = wish.kind === 'domain'
@@ -123,7 +125,7 @@ async function checkName(tx: Tx, wish: NameWish, { actor }: Claimant, { httpPort
         ? 'Take another domain, or another path of one that is yours.'
         : 'Take another host name, or another number.',
     },
-    extra: { host: other.name, owner },
+    extra: { host: isHidden ? wish.name : other.name, owner },
   }
 }
 

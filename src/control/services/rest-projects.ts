@@ -1,5 +1,6 @@
 /** Projects over HTTP. Whoever reaches one project alone sees that, and changes none. */
 import { z } from 'zod'
+import { ResourceId } from '../../api/id.ts'
 import { Project, ProjectInput, ProjectPage, ProjectPatch, ProjectQuery } from '../../api/project.ts'
 import type { ControlDeps } from '../deps.ts'
 import { etagOf, sendAnswer } from '../http/answer.ts'
@@ -7,7 +8,7 @@ import { type App, actorOf } from '../http/route.ts'
 import { read, write } from '../http/write.ts'
 import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects.ts'
 
-const ProjectParams = z.object({ id: z.string() })
+const ProjectParams = z.object({ id: ResourceId })
 
 export function registerProjects(app: App, deps: ControlDeps): void {
   app.get(

@@ -1,6 +1,7 @@
 /** Projects, services, their endpoints and ports over HTTP. */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { ResourceId } from '../../api/id.ts'
 import { DryRunQuery, Plan, type PlanChange } from '../../api/plan.ts'
 import { Deleted, Port, PortChanged, PortInput, PortPatch } from '../../api/port.ts'
 import type { ProblemCode } from '../../api/problem-codes.ts'
@@ -28,8 +29,8 @@ import { findPort, findService } from './rows.ts'
 import { createService, deleteService, patchService, putEndpoints } from './services.ts'
 import { readPortView, readServiceView } from './view.ts'
 
-const ServiceParams = z.object({ id: z.string() })
-const PortParams = z.object({ id: z.string(), portId: z.string() })
+const ServiceParams = z.object({ id: ResourceId })
+const PortParams = z.object({ id: ResourceId, portId: ResourceId })
 
 /** What a write of a port may be refused for, beyond what is wrong in itself. */
 const PLACE_PROBLEMS = [

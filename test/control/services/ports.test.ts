@@ -354,7 +354,7 @@ onEachDatabase('ports of services', use => {
       )
       expect(await add(http('x.y.example.com'), theirs.ask, other.id)).toBe('taken')
       expect(await add(http('*.y.example.com'), mine.ask)).toBe(
-        'DOMAIN_TAKEN: x.y.example.com is taken, and *.y.example.com would share its clients',
+        'DOMAIN_TAKEN: a name under *.y.example.com is taken, and *.y.example.com would share its clients',
       )
     })
 

@@ -374,6 +374,31 @@ onEachDatabase('services', use => {
       })
     })
 
+    test('tell no name below a wildcard to who does not see them', async () => {
+      const mine = await scene.tenant('mine')
+      const theirs = await scene.tenant('theirs')
+      const sni = { port: 5432, protocol: 'tcp', shared: 5432, sniHostname: 'secret.example.com' }
+      const http = { port: 80, protocol: 'http', domain: 'secret.example.org', pathPrefix: '/secret' }
+      await scene.service({ name: 'secret-db', ports: [sni, http] }, theirs.ask)
+      const wishes = [
+        { ...sni, sniHostname: '*.example.com' },
+        { ...sni, sniHostname: '*.example.org', shared: 443 },
+        { ...http, domain: '*.example.org', pathPrefix: '/' },
+        { ...http, domain: 'secret.example.org', pathPrefix: '/' },
+      ]
+      const refused = await Promise.all(wishes.map(port => mine.ask('POST', '/services', { name: 'b', ports: [port] })))
+      expect(refused.map(({ json }) => [json.code, json.detail])).toEqual([
+        [
+          'SNI_TAKEN',
+          'a name under *.example.com on TCP port 5432 is taken, and *.example.com would share its clients',
+        ],
+        ['SNI_TAKEN', 'a name under *.example.org is taken, and *.example.org would share its clients'],
+        ['DOMAIN_TAKEN', 'a name under *.example.org is taken, and *.example.org would share its clients'],
+        ['DOMAIN_TAKEN', 'secret.example.org is taken'],
+      ])
+      for (const { text } of refused.slice(0, 3)) expect(text).not.toContain('secret')
+    })
+
     test('may be read and not changed with a token that only reads', async () => {
       const { id } = await scene.service({ name: 'a' })
       const reader = scene.control.as(await scene.control.tokenFor({ scopes: ['read'] }))
