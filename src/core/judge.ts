@@ -146,10 +146,9 @@ function upstreamsOf(outcome: RouteOutcome, runtime: Runtime) {
 function backendsDown(outcome: RouteOutcome, runtime: Runtime): Finding | null {
   const { all, down } = upstreamsOf(outcome, runtime)
   if (down.size === 0) return null
-  return {
-    reason: 'BACKEND_DOWN',
-    message: `${down.size} of ${all.size} upstreams are down: ${printable([...down].join(', '))}`,
-  }
+  const names = printable([...down].join(', '))
+  const some = `${down.size} of ${all.size} upstreams ${down.size === 1 ? 'is' : 'are'} down: ${names}`
+  return { reason: 'BACKEND_DOWN', message: all.size === 1 ? `its only upstream is down: ${names}` : some }
 }
 
 function healthOf(

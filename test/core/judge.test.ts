@@ -151,7 +151,7 @@ describe('one route', () => {
         }),
       },
       'degraded BACKEND_DOWN',
-      '1 of 2 upstreams are down: 10.200.1.6:5432',
+      '1 of 2 upstreams is down: 10.200.1.6:5432',
     ],
     [
       'without upstreams',
@@ -346,7 +346,7 @@ describe('what no health check has asked', () => {
   test('what is down is told first', () => {
     const shows = change('tcpServices', 'tcp_pg@http', { serverStatus: { [A]: 'DOWN' } })
     expect(judged({ lists: checked, unasked: [B], shows })).toMatchObject([
-      { verdict: 'degraded', message: `1 of 2 upstreams are down: ${A}`, health: { total: 2, down: 1, unasked: 1 } },
+      { verdict: 'degraded', message: `1 of 2 upstreams is down: ${A}`, health: { total: 2, down: 1, unasked: 1 } },
     ])
   })
 

@@ -49,7 +49,7 @@ describe.skipIf(!part('traefik'))('health checks', () => {
     const isDown = (address: string, total = 2) => ({
       verdict: 'degraded',
       reason: 'BACKEND_DOWN',
-      message: `1 of ${total} upstreams are down: ${address}`,
+      message: total === 1 ? `its only upstream is down: ${address}` : `1 of ${total} upstreams is down: ${address}`,
     })
     expect(await rig.verdict('tcp/even', 'degraded')).toMatchObject(isDown(down.address))
     expect(await rig.verdict('tcp/weighted', 'degraded')).toMatchObject(isDown(down.address))
@@ -115,7 +115,7 @@ describe.skipIf(!part('traefik'))('health checks', () => {
     ])
     expect(await probed('unchecked')).toEqual([null, 'not checked: the route has neither a health check nor a probe'])
     expect(await rig.verdict('tcp/checked', 'degraded', 30_000)).toMatchObject({
-      message: `1 of 2 upstreams are down: ${down.address}`,
+      message: `1 of 2 upstreams is down: ${down.address}`,
       health: { total: 2, down: 1 },
     })
     await startTcpBackend({ name: 'down', port: down.port })

@@ -273,7 +273,7 @@ describe.skipIf(!part('traefik'))('a route that cannot be served', () => {
     await backend.close()
     expect(await looked('degraded')).toMatchObject({
       reason: 'BACKEND_DOWN',
-      message: `1 of 1 upstreams are down: ${backend.address}`,
+      message: `its only upstream is down: ${backend.address}`,
     })
     await startTcpBackend({ name: 'checked', port: backend.port })
     await looked('live')

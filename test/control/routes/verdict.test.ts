@@ -36,7 +36,7 @@ const route = (fields: Partial<RouteStanding> = {}): RouteStanding => ({
 const row = (fields: Partial<ToldVerdict> = {}): ToldVerdict => ({
   verdict: 'degraded',
   reason: 'BACKEND_DOWN',
-  message: '1 of 2 upstreams are down',
+  message: '1 of 2 upstreams is down',
   remedy: 'Start it.',
   since: ago(60),
   revision: 42,
@@ -129,7 +129,7 @@ describe('a route on a node', () => {
     expect(judgeOnNode(route(), node(), row(), moment)).toEqual({
       verdict: 'degraded',
       reason: 'BACKEND_DOWN',
-      message: '1 of 2 upstreams are down',
+      message: '1 of 2 upstreams is down',
       remedy: 'Start it.',
       since: ago(60),
       was: null,
