@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm'
 import type { ControlDeps } from '../deps.ts'
 import { announce } from '../hub.ts'
 import { releasePort } from '../ports/ports.ts'
+import { touchService } from '../services/ports.ts'
 import { chore } from './chore.ts'
 
 type Expired = {
@@ -40,6 +41,7 @@ export async function expirePorts(deps: ControlDeps): Promise<number> {
       const released = await releasePort(its, id)
       await tx.execute(sql`
         update service_ports set is_public = false, version = version + 1, updated_at = now() where id = ${id}`)
+      await touchService(tx, before.serviceId)
       await audit({
         action: 'port.expire',
         resourceKind: 'port',

@@ -38,7 +38,7 @@ const auditOf = (action: string) =>
 
 describe('ports whose time is over', () => {
   test('leave the state, give back their numbers, and stay with their service', async () => {
-    const { id, projectId, ports } = await expose('db', { expiresAt: '2099-01-01T00:00:00Z' })
+    const { id, projectId, ports, version } = await expose('db', { expiresAt: '2099-01-01T00:00:00Z' })
     const forever = await expose('other', {})
     expect(await expirePorts(control.deps)).toBe(0)
     await run(sql`${past} where id = ${ports[0].id}`)
@@ -48,7 +48,10 @@ describe('ports whose time is over', () => {
     const state = await control.database.transaction(readRoutes)
     expect(JSON.stringify(state)).not.toContain(ports[0].id)
     expect(JSON.stringify(state)).toContain(forever.ports[0].id)
-    const after = (await control.asAdmin('GET', `/services/${id}`)).json.ports[0]
+    const service = (await control.asAdmin('GET', `/services/${id}`)).json
+    // Who has read it before must not overwrite it unseen.
+    expect(service.version).toBe(version + 1)
+    const after = service.ports[0]
     expect(after).toMatchObject({ id: ports[0].id, isPublic: false, externalPort: null, address: null })
     expect(await run(sql`select port from allocated_ports where state = 'used'`)).toEqual([{ port: 10_001 }])
     expect(await auditOf('port.expire')).toEqual([
