@@ -161,16 +161,23 @@ function NotLive({ node }: { readonly node: Node }): ReactElement | null {
     .map(row => ({ row, standing: standingOf({ verdict: saidOnNode(row, node.id) }, node.id) }))
     .filter(({ standing }) => standing.shown !== 'live')
     .sort((one, other) => byRank(one.standing.shown, other.standing.shown))
+  const isSpeaking =
+    data.length === 0 || rows.some(({ standing }) => standing.shown !== 'unknown') || rows.length < data.length
   return (
     <Card
-      title="Routes that are not live here"
+      title={isSpeaking ? 'Routes that are not live here' : 'Routes here'}
       aside={
         <Link className="link sm" href={href.routes({ node: node.id })}>
           All routes
         </Link>
       }
     >
-      {rows.length === 0 ? (
+      {!isSpeaking ? (
+        <p className="card-b t2">
+          {counted(data.length, 'route')}. How {data.length === 1 ? 'it is' : 'they are'} is not known while nothing is
+          heard of the node; its Traefik goes on as it was.
+        </p>
+      ) : rows.length === 0 ? (
         <p className="card-b t2">
           {data.length === 0
             ? 'There are no routes yet.'
@@ -198,7 +205,7 @@ function NotLive({ node }: { readonly node: Node }): ReactElement | null {
           </tbody>
         </table>
       )}
-      {rows.length > SHOWN && <p className="card-b t3 sm">and {grouped(rows.length - SHOWN)} more</p>}
+      {isSpeaking && rows.length > SHOWN && <p className="card-b t3 sm">and {grouped(rows.length - SHOWN)} more</p>}
     </Card>
   )
 }

@@ -30,14 +30,7 @@ export function NodesPage({ place }: PageProps): ReactElement {
     <Page title="Nodes" {...(mayAdmin ? { action: enrol } : {})}>
       <div className="stack">
         {nodes.data !== undefined ? (
-          <>
-            {isEnrolling && (
-              <Suspense>
-                <EnrolCard nodes={nodes.data} />
-              </Suspense>
-            )}
-            <List nodes={nodes.data} mayAdmin={mayAdmin} isEnrolling={isEnrolling} />
-          </>
+          <List nodes={nodes.data} mayAdmin={mayAdmin} isEnrolling={isEnrolling} />
         ) : nodes.error !== null ? (
           <>
             <PageHead title="Nodes" />
@@ -64,10 +57,16 @@ type ListProps = { readonly nodes: readonly Node[]; readonly mayAdmin: boolean; 
 
 function List({ nodes, mayAdmin, isEnrolling }: ListProps): ReactElement {
   const states = useNodeStates(nodes)
+  const enrolling = isEnrolling && (
+    <Suspense>
+      <EnrolCard key="enrol" nodes={nodes} />
+    </Suspense>
+  )
   if (nodes.length === 0)
     return (
       <>
         <PageHead title="Nodes">None is enrolled.</PageHead>
+        {enrolling}
         {!isEnrolling && (
           <Empty
             title="No node serves yet"
@@ -87,6 +86,7 @@ function List({ nodes, mayAdmin, isEnrolling }: ListProps): ReactElement {
   return (
     <>
       <PageHead title="Nodes">{nodesSentence(states)}</PageHead>
+      {enrolling}
       <NodeTable nodes={states} />
       {states
         .filter(({ state }) => state.isKnown)

@@ -117,7 +117,7 @@ function Grid({ name, rows, standingOf, selected, onSelect }: GridProps): ReactE
                 onClick={event => onSelect(one, event.currentTarget, 'open')}
                 onKeyDown={event => onKeyDown(event, one.port)}
               >
-                <span aria-hidden>{String(one.port % 100).padStart(2, '0')}</span>
+                <span aria-hidden data-digits={String(one.port % 100).padStart(2, '0')} />
                 <IllShape standing={standingOf(one)} />
               </button>
             )

@@ -102,3 +102,14 @@ export const LISTED_STATES = [
   'reserved',
   'undeclared',
 ] as const satisfies readonly PortState[]
+
+/** `10003 to 10032, 10034`: numbers in ascending order, neighbours told together. */
+export function rangesOf(ports: readonly number[]): string {
+  const ranges: { from: number; to: number }[] = []
+  for (const port of ports) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last.to === port - 1) last.to = port
+    else ranges.push({ from: port, to: port })
+  }
+  return ranges.map(({ from, to }) => (from === to ? String(from) : `${from} to ${to}`)).join(', ')
+}

@@ -32,6 +32,9 @@ function useChanges(service: Service): readonly AuditRow[] {
   return data ?? []
 }
 
+/** A verb that wants an object has one: `exposed it`, `changed a port of it`. */
+const itWords = (words: string): string => (/(?: (?:of|to|off)|^\w+)$/.test(words) ? `${words} it` : words)
+
 /** A service with very many ports shows the changes of the first of them. */
 const MOST_PORTS = 8
 
@@ -59,7 +62,7 @@ export function ServiceHistory({ service }: { readonly service: Service }): Reac
                   <b>
                     <Text most={28}>{who}</Text>
                   </b>{' '}
-                  {changeWords(action)} {/ (of|to)$/.test(changeWords(action)) ? 'it' : ''}
+                  {itWords(changeWords(action))}
                 </p>
                 <span className="at">
                   <Ago at={at} />
