@@ -28,7 +28,7 @@ export type Mutation = {
   readonly tx: Tx
   readonly actor: Actor
   readonly requestId: string
-  /** For what nodes are told: before anything else in the transaction. Another call gives the same change. */
+  /** For what nodes are told: before anything of what is declared is read or written. Another call gives the same change. */
   change(): Promise<Change>
   audit(entry: AuditEntry): Promise<void>
   /** Throws (412) when the caller asked for another version. */

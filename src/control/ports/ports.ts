@@ -5,7 +5,7 @@
  * the unique index on (protocol, port, host) decides it all the same: were there a writer that knew nothing of the lock, one of the two
  * would fail, and its whole transaction be tried again.
  */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { DatabaseError, toDatabaseError } from '../db/error.ts'
 import type { Change } from '../db/revision.ts'
 import { choosePorts } from './choice.ts'
@@ -52,10 +52,9 @@ async function allocate(change: Change, protocol: L4, request: PortRequest, rule
   const choice = choosePorts({ protocol, wanted, count }, rules[protocol], facts.view, facts.quota)
   if (!choice.ok) return choice
   const { first, last, rested, reclaimed } = choice
-  await claim(change, { protocol, first, last, host: '', servicePortId, projectId, rested, reclaimed })
   const end = last === first ? null : last
-  const numbers = sql`external_port = ${first}, external_port_end = ${end}, shared = false`
-  await setExternal(change, servicePortId, protocol, numbers)
+  const place = sql`external_port = ${first}, external_port_end = ${end}, shared = false`
+  await claim(change, { protocol, first, last, host: '', servicePortId, projectId, rested, reclaimed, place })
   return { ok: true, first, last }
 }
 
@@ -87,13 +86,12 @@ export async function attachHost(change: Change, request: HostRequest, rules: Po
   const problem = judgeHost({ port, host }, rules.tcp, claims, taken, quota)
   if (problem !== null) return { ok: false, problem }
   const before = claims.find(one => one.host === host)
+  const place = sql`external_port = ${port}, external_port_end = null, shared = true, sni_hostname = ${host}`
   await claim(change, {
-    ...{ protocol: 'tcp', first: port, last: port, host, servicePortId, projectId },
+    ...{ protocol: 'tcp', place, first: port, last: port, host, servicePortId, projectId },
     rested: before?.rest?.over === true ? [port] : [],
     reclaimed: before?.rest?.over === false ? [port] : [],
   })
-  const place = sql`external_port = ${port}, external_port_end = null, shared = true, sni_hostname = ${host}`
-  await setExternal(change, servicePortId, 'tcp', place)
   return { ok: true }
 }
 
@@ -108,14 +106,17 @@ type Claim = {
   readonly projectId: string
   readonly rested: readonly number[]
   readonly reclaimed: readonly number[]
+  /** What the port is to say of it, as assignments. */
+  readonly place: SQL
 }
 
 const idOf = (protocol: L4, host: string) => sql`${protocol} || '-' || port || ${host === '' ? '' : `-${host}`}`
 
-// A number taken back keeps the revision of its first claim: nodes may have been sent that, and serve it to this day.
+// One statement: the claim, and the port that has it. A number taken back keeps the revision of its first claim: nodes may have been sent that, and serve it to this day.
 async function claim({ tx, revision }: Change, wish: Claim): Promise<void> {
-  const { protocol, first, last, host, servicePortId, projectId, rested, reclaimed } = wish
-  const claimed = tx.execute(sql`
+  const { protocol, first, last, host, servicePortId, projectId, rested, reclaimed, place } = wish
+  const written = tx.execute<{ claimed: number; placed: number }>(sql`
+    with claimed as (
     insert into allocated_ports as old (id, protocol, port, host, state, service_port_id, project_id, claimed_revision)
     select ${idOf(protocol, host)}, ${protocol}, port, ${host}, 'used', ${servicePortId}, ${projectId}, ${revision}
     from generate_series(${first}::int, ${last}::int) as port
@@ -125,23 +126,24 @@ async function claim({ tx, revision }: Change, wish: Claim): Promise<void> {
         else coalesce(old.claimed_revision, 0) end,
       released_at = null, released_by = null, blocked_epoch = null, blocked_revision = null
     where old.state = 'resting' and old.port = any(${sql.param([...rested, ...reclaimed])}::int[])
-    returning port`)
+    returning port
+    ), placed as (
+      update service_ports set ${place} where id = ${servicePortId} and protocol = ${protocol} and external_port is null
+      returning id
+    )
+    select (select count(*) from claimed)::int as claimed, (select count(*) from placed)::int as placed`)
   const lost = (cause?: unknown): DatabaseError =>
     new DatabaseError('DATABASE_CONFLICT', `${protocol} ports ${first}-${last} were claimed without the lock`, {
       cause,
     })
-  const { rows } = await claimed.catch((error: unknown) => {
+  const { rows } = await written.catch((error: unknown) => {
     const known = toDatabaseError(error)
-    throw known?.sqlState === UNIQUE_VIOLATION ? lost(known) : error
+    const isClaim = known?.sqlState === UNIQUE_VIOLATION && known.constraint?.startsWith('allocated_ports') === true
+    throw isClaim ? lost(known) : error
   })
-  if (rows.length !== last - first + 1) throw lost()
-}
-
-async function setExternal({ tx }: Change, id: string, protocol: L4, values: ReturnType<typeof sql>): Promise<void> {
-  const { rowCount } = await tx.execute(sql`
-    update service_ports set ${values} where id = ${id} and protocol = ${protocol} and external_port is null`)
-  if (rowCount !== 1)
-    throw new Error(`service port ${id} is no ${protocol} port without a number; release what it has first`)
+  if (rows[0]?.claimed !== last - first + 1) throw lost()
+  if (rows[0].placed !== 1)
+    throw new Error(`service port ${servicePortId} is no ${protocol} port without a number; release what it has first`)
 }
 
 export type Released = {

@@ -1,5 +1,5 @@
 /** What the claims look like in the database, read under the lock of a change, and told as the pure decisions want it. */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Tx } from '../db/transaction.ts'
 import type { Quota } from './choice.ts'
@@ -45,15 +45,18 @@ export async function readNodes(tx: Tx): Promise<readonly NodeKnowledge[]> {
   return z.array(nodeRow).parse(jsonRows.parse(rows[0]?.rows))
 }
 
-/** `where` is about allocated_ports. */
-export async function readResting(tx: Tx, where = sql`true`): Promise<readonly RestingClaim[]> {
-  const { rows } = await tx.execute(sql`
+/** A text of them, as a column of a query; `where` is about allocated_ports. */
+const restingJson = (where: SQL): SQL => sql`(
     select coalesce(json_agg(json_build_object(
       'protocol', protocol, 'port', port, 'host', host, 'releasedBy', released_by,
       'restedMs', floor(extract(epoch from statement_timestamp() - released_at) * 1000),
       'blocked', json_build_object('epoch', blocked_epoch, 'revision', blocked_revision)
-    ) order by protocol, port, host), '[]')::text as rows
-    from allocated_ports where state = 'resting' and ${where}`)
+    ) order by protocol, port, host), '[]')::text
+    from allocated_ports where state = 'resting' and ${where})`
+
+/** `where` is about allocated_ports. */
+export async function readResting(tx: Tx, where: SQL = sql`true`): Promise<readonly RestingClaim[]> {
+  const { rows } = await tx.execute(sql`select ${restingJson(where)} as rows`)
   return z.array(restingRow).parse(jsonRows.parse(rows[0]?.rows))
 }
 
@@ -82,7 +85,7 @@ export type PoolQuestion = {
 
 /** The numbers of one protocol, and what the project has. */
 export async function readPoolFacts(tx: Tx, { protocol, projectId, leastTimeMs }: PoolQuestion): Promise<PoolFacts> {
-  const numbersWhere = (condition: ReturnType<typeof sql>) =>
+  const numbersWhere = (condition: SQL) =>
     sql`(select range_agg(int4range(port, port + 1))::text from allocated_ports where protocol = ${protocol} and ${condition})`
   const { rows } = await tx.execute<{
     used: string | null
@@ -90,6 +93,7 @@ export async function readPoolFacts(tx: Tx, { protocol, projectId, leastTimeMs }
     reserved: string
     quota: number | null
     held: number
+    resting: string
   }>(sql`
     select
       ${numbersWhere(sql`host = '' and state = 'used'`)} as used,
@@ -97,10 +101,11 @@ export async function readPoolFacts(tx: Tx, { protocol, projectId, leastTimeMs }
       (select coalesce(json_agg(json_build_array(port, note)), '[]')::text
         from allocated_ports where protocol = ${protocol} and state = 'reserved') as reserved,
       (select port_quota from projects where id = ${projectId}) as quota,
-      (select count(*)::int from allocated_ports where project_id = ${projectId}) as held`)
+      (select count(*)::int from allocated_ports where project_id = ${projectId}) as held,
+      ${restingJson(sql`(protocol = ${protocol} or released_by = ${projectId})`)} as resting`)
   const row = rows[0]
   if (row === undefined) throw new Error('a query without from gave no row')
-  const resting = await readResting(tx, sql`(protocol = ${protocol} or released_by = ${projectId})`)
+  const resting = z.array(restingRow).parse(jsonRows.parse(row.resting))
   const nodes = resting.length === 0 ? [] : await readNodes(tx)
   const judged = resting.map(claim => ({ claim, rest: judgeRest(claim, nodes, { leastTimeMs }) }))
   const inPool: readonly RestingPort[] = judged

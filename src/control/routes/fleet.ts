@@ -33,31 +33,34 @@ const nodeRow = z.object({
   complete: z.boolean(),
 })
 
-const momentRow = z.object({ epoch: z.number(), revision: z.number(), now: z.coerce.date() })
+const fleetRow = z.object({ epoch: z.number(), revision: z.number(), now: z.coerce.date(), nodes: z.array(nodeRow) })
 
-export async function readFleet(tx: Tx): Promise<Fleet> {
-  const [moment] = await readJson(
-    tx,
-    momentRow,
-    sql`select epoch, revision, statement_timestamp() as now from revisions where id = 1`,
-  )
-  if (moment === undefined) throw new Error('the table revisions has no row')
-  const { now, ...at } = moment
-  const nodes = await readJson(
-    tx,
-    nodeRow,
-    sql`
-      select n.id, n.name, n.status, greatest(n.last_seen_at, s.reported_at) as "lastSeenAt",
-        case when s.reported_at is not null
-          then greatest(floor(extract(epoch from statement_timestamp() - s.reported_at) * 1000), 0) end as "quietMs",
-        case when s.told_revision is not null
-          then json_build_object('epoch', s.told_epoch, 'revision', s.told_revision) end as told,
-        coalesce(s.untold = 0, false) as complete
-      from nodes n left join node_status s on s.node_id = n.id
-      where n.status <> 'retired' order by n.name, n.id`,
-  )
-  return { position: at, now, nodes }
+/** The rows of a query as one column of another. */
+const listOf = (query: SQL): SQL => sql`(select coalesce(json_agg(row_to_json(one)), '[]') from (${query}) one)`
+
+const FLEET_COLUMNS = sql`epoch, revision, statement_timestamp() as now, ${listOf(sql`
+  select n.id, n.name, n.status, greatest(n.last_seen_at, s.reported_at) as "lastSeenAt",
+    case when s.reported_at is not null
+      then greatest(floor(extract(epoch from statement_timestamp() - s.reported_at) * 1000), 0) end as "quietMs",
+    case when s.told_revision is not null
+      then json_build_object('epoch', s.told_epoch, 'revision', s.told_revision) end as told,
+    coalesce(s.untold = 0, false) as complete
+  from nodes n left join node_status s on s.node_id = n.id
+  where n.status <> 'retired' order by n.name, n.id`)} as nodes`
+
+async function readMoment<T>(tx: Tx, schema: z.ZodType<T>, columns: SQL): Promise<T> {
+  const [row] = await readJson(tx, schema, sql`select ${columns} from revisions where id = 1`)
+  if (row === undefined) throw new Error('the table revisions has no row')
+  return row
 }
+
+const toFleet = ({ epoch, revision, now, nodes }: z.infer<typeof fleetRow>): Fleet => ({
+  position: { epoch, revision },
+  now,
+  nodes,
+})
+
+export const readFleet = async (tx: Tx): Promise<Fleet> => toFleet(await readMoment(tx, fleetRow, FLEET_COLUMNS))
 
 /** Columns of a RouteStanding, of `service_ports p`. */
 export const STANDING_COLUMNS = sql`
@@ -72,15 +75,6 @@ export const standingRow = z.object({
   changedAt: z.coerce.date(),
 })
 
-/** @param ids null: all */
-export const readStandings = (tx: Tx, ids: readonly string[] | null): Promise<readonly RouteStanding[]> =>
-  readJson(
-    tx,
-    standingRow,
-    sql`select ${STANDING_COLUMNS} from service_ports p
-      where ${ids === null ? sql`true` : sql`p.id = any(${sql.param(ids)}::text[])`}`,
-  )
-
 const toldRow = z.object({
   nodeId: z.string(),
   routeId: z.string(),
@@ -94,13 +88,32 @@ const toldRow = z.object({
 
 export type ToldRow = ToldVerdict & { readonly nodeId: string; readonly routeId: string }
 
+const toldQuery = (ids: readonly string[] | null): SQL => sql`
+  select v.node_id as "nodeId", v.route_id as "routeId", v.verdict, v.reason, v.since, v.revision,
+    v.detail ->> 'message' as message, v.detail ->> 'remedy' as remedy
+  from node_verdicts v join nodes n on n.id = v.node_id and n.status <> 'retired'
+  where ${ids === null ? sql`true` : sql`v.route_id = any(${sql.param(ids)}::text[])`}`
+
 /** What nodes said of routes that are not live there, of all nodes but the retired ones. */
 export const readTold = (tx: Tx, ids: readonly string[] | null): Promise<readonly ToldRow[]> =>
-  readJson(
-    tx,
-    toldRow,
-    sql`select v.node_id as "nodeId", v.route_id as "routeId", v.verdict, v.reason, v.since, v.revision,
-        v.detail ->> 'message' as message, v.detail ->> 'remedy' as remedy
-      from node_verdicts v join nodes n on n.id = v.node_id and n.status <> 'retired'
-      where ${ids === null ? sql`true` : sql`v.route_id = any(${sql.param(ids)}::text[])`}`,
-  )
+  readJson(tx, toldRow, toldQuery(ids))
+
+const judgementRow = fleetRow.extend({ routes: z.array(standingRow), told: z.array(toldRow) })
+
+export type Judgement = {
+  readonly fleet: Fleet
+  readonly routes: readonly RouteStanding[]
+  readonly told: readonly ToldRow[]
+}
+
+/**
+ * All that the verdicts of these routes rest on, in one statement: views of what was just changed are made under the lock of the change.
+ * @param ids null: of all
+ */
+export async function readJudgement(tx: Tx, ids: readonly string[] | null): Promise<Judgement> {
+  const standings = sql`select ${STANDING_COLUMNS} from service_ports p
+    where ${ids === null ? sql`true` : sql`p.id = any(${sql.param(ids)}::text[])`}`
+  const columns = sql`${FLEET_COLUMNS}, ${listOf(standings)} as routes, ${listOf(toldQuery(ids))} as told`
+  const row = await readMoment(tx, judgementRow, columns)
+  return { fleet: toFleet(row), routes: row.routes, told: row.told }
+}

@@ -8,7 +8,7 @@
 import type { RouteOnNodeSummary } from '../../api/route.ts'
 import { ROUTE_REASONS, type RouteVerdict } from '../../api/verdict.ts'
 import type { Tx } from '../db/transaction.ts'
-import { type Fleet, readFleet, readStandings, readTold, type ToldRow } from './fleet.ts'
+import { type Fleet, readJudgement, type ToldRow } from './fleet.ts'
 import { byWorst, isSilent, type JudgedVerdict, judgeOnNode, type NodeStanding, type RouteStanding } from './verdict.ts'
 
 export type WorstVerdict = {
@@ -96,6 +96,6 @@ export async function worstVerdicts(
   routeIds: readonly string[] | null,
 ): Promise<ReadonlyMap<string, WorstVerdict>> {
   if (routeIds?.length === 0) return new Map()
-  const fleet = await readFleet(tx)
-  return worstByRoute(fleet, await readStandings(tx, routeIds), await readTold(tx, routeIds))
+  const { fleet, routes, told } = await readJudgement(tx, routeIds)
+  return worstByRoute(fleet, routes, told)
 }

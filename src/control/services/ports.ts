@@ -86,8 +86,8 @@ export const tellChange = ({ tx, revision }: Change, projectId: string, ids: rea
   announce(tx, { kind: 'change', ids, revision, projectId })
 
 export type NewPort = {
+  readonly id: string
   readonly refusals: readonly Refusal[]
-  readonly row: PortRow
   readonly notes: readonly string[]
 }
 
@@ -118,19 +118,20 @@ export async function addPort(
   await tx.insert(servicePorts).values({ id, serviceId: service.id, ...columns })
   const refused = taken ?? (placed ? await claimPlace(await m.change(), claimant, draft, ground) : null)
   if (refused !== null) found.push(refused)
-  return { refusals: found, row: await readRow(tx, id), notes: checked.notes }
+  return { id, refusals: found, notes: checked.notes }
 }
 
 /** `POST /services/:id/ports` */
 export async function createPort(m: Mutation, room: Room, serviceId: string, input: PortInput): Promise<Written<Port>> {
-  const change = await m.change()
   const { tx, actor } = m
+  const ground = await readGround(tx, room.config)
+  const change = await m.change()
   const service = await findService(tx, actor, serviceId)
   const endpoints = await endpointsOf(tx, serviceId)
-  const ground = await readGround(tx, room.config)
-  const { refusals, row, notes } = await addPort(m, room, { service, endpoints, ground }, input)
+  const { id, refusals, notes } = await addPort(m, room, { service, endpoints, ground }, input)
   throwRefusals(refusals)
   await touchService(tx, serviceId)
+  const row = await readRow(tx, id)
   const value = await readPortView(tx, row, service, room.config.publicHost)
   const { projectId } = service
   await m.audit({
@@ -229,13 +230,13 @@ export async function patchPort(
   { serviceId, portId }: { readonly serviceId: string; readonly portId: string },
   patch: PortPatch,
 ): Promise<Written<PortChanged>> {
-  const change = await m.change()
   const { tx, actor } = m
+  const ground = await readGround(tx, room.config)
+  const change = await m.change()
   const { service, port: row } = await findPort(tx, actor, serviceId, portId)
   m.match(row.version)
   const { publicHost } = room.config
   const { projectId } = service
-  const ground = await readGround(tx, room.config)
   const before = await readPortView(tx, row, service, publicHost)
   const given = { ...patch, port: patch.port ?? row.port, protocol: patch.protocol ?? row.protocol }
   const drafted = draftPort(given, settledOf(row), room.clock.now())

@@ -13,12 +13,12 @@ const entryPoints = z.array(z.looseObject({ name: z.string(), address: z.string(
 
 type EntryPoints = z.infer<typeof entryPoints>
 
-/** Of the active nodes that have said which entry points they have. Of the others nobody knows, so they forbid nothing. */
+/** Of the active nodes that have said which entry points they have, each list once. Of the others nobody knows, so they forbid nothing. */
 async function readEntryPoints(tx: Tx): Promise<readonly EntryPoints[]> {
   const { rows } = await tx.execute<{ lists: string }>(sql`
-    select coalesce(json_agg(s.entry_points), '[]')::text as lists
-    from node_status s join nodes n on n.id = s.node_id
-    where n.status = 'active' and s.entry_points is not null`)
+    select coalesce(json_agg(entry_points), '[]')::text as lists from (
+      select distinct s.entry_points from node_status s join nodes n on n.id = s.node_id
+      where n.status = 'active' and s.entry_points is not null) found`)
   const lists: unknown = JSON.parse(rows[0]?.lists ?? '[]')
   return z
     .array(z.unknown())
@@ -52,6 +52,7 @@ export type Ground = {
   readonly httpPorts: ReadonlySet<number>
 }
 
+/** It does not depend on what is declared: a change reads it first, while others hold the lock. */
 export async function readGround(tx: Tx, config: Pick<ControlConfig, 'ports' | 'release'>): Promise<Ground> {
   const { tcp, udp, leastTimeMs } = settingsRules(config)
   const nodes = await readEntryPoints(tx)

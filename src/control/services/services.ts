@@ -28,7 +28,8 @@ import { projectFor } from './projects.ts'
 import { type Refusal, throwRefusals } from './refusal.ts'
 import { findService, portsOf, type ServiceRow } from './rows.ts'
 import { readGround } from './rules.ts'
-import { isRoute, readServiceView, serviceRecord } from './view.ts'
+import { isRoute, readServiceView, readViewWith, serviceRecord } from './view.ts'
+import { byAddress } from './wire.ts'
 
 async function nameRefusals(
   tx: Tx,
@@ -60,20 +61,22 @@ async function addEndpoints(tx: Tx, room: Room, serviceId: string, list: Endpoin
 
 /** `POST /services` */
 export async function createService(m: Mutation, room: Room, input: ServiceInput): Promise<Written<Service>> {
-  const change = await m.change()
   const { tx } = m
+  const ground = await readGround(tx, room.config)
+  const change = await m.change()
   const { id: projectId } = await projectFor(m, room, input.projectId)
   const id = makeId('svc', { now: room.clock.now })
   const { name, preset } = input
-  const refusals: Refusal[] = await nameRefusals(tx, { id, projectId, name })
+  const insert = (written: string) =>
+    tx.insert(services).values({ id, projectId, name: written, preset }).onConflictDoNothing().returning()
+  const [named] = await insert(name)
+  const refusals: Refusal[] = named === undefined ? await nameRefusals(tx, { id, projectId, name }) : []
   // Under a name that is taken it cannot be written, and its other faults are to be told as well.
-  const written = refusals.length === 0 ? name : id
-  const [service] = await tx.insert(services).values({ id, projectId, name: written, preset }).returning()
+  const service = named ?? (await insert(id))[0]
   if (service === undefined) throw new Error('a service was written and is not there')
   await addEndpoints(tx, room, id, input.endpoints)
   const addressFaults = checkEndpoints(input.endpoints, room.config.policy, 'endpoints')
   refusals.push(...addressFaults)
-  const ground = await readGround(tx, room.config)
   const notes: PlanChange[] = []
   for (const [i, port] of input.ports.entries()) {
     // Addresses that are wrong on every port are told once.
@@ -83,7 +86,8 @@ export async function createService(m: Mutation, room: Room, input: ServiceInput
     notes.push(...added.notes.map(note))
   }
   throwRefusals(refusals)
-  const value = await readServiceView(tx, service, room.config.publicHost)
+  const sorted = input.endpoints.toSorted(byAddress)
+  const value = await readViewWith(tx, service, sorted, room.config.publicHost)
   await m.audit({
     action: 'service.create',
     resourceKind: 'service',

@@ -8,6 +8,7 @@ import { worstVerdicts } from '../routes/worst.ts'
 import { addressOf, connectCommands } from './connect.ts'
 import { toPresetId } from './preset.ts'
 import { endpointsOf, healthCheckOf, type PortRow, portsOf, probeOf, type ServiceRow } from './rows.ts'
+import type { WireEndpoint } from './wire.ts'
 
 /** Public, with an address. */
 export const isRoute = ({ isPublic, externalPort, protocol, domain }: PortRow): boolean =>
@@ -76,7 +77,16 @@ export async function readPortView(tx: Tx, row: PortRow, service: ServiceRow, pu
   return portView(row, { publicHost, service, verdict: verdicts.get(row.id) ?? null })
 }
 
-export async function readServiceView(tx: Tx, row: ServiceRow, publicHost: string): Promise<Service> {
+export const readServiceView = async (tx: Tx, row: ServiceRow, publicHost: string): Promise<Service> =>
+  readViewWith(tx, row, await endpointsOf(tx, row.id), publicHost)
+
+/** Of one whose endpoints are known, in the order of their addresses. */
+export async function readViewWith(
+  tx: Tx,
+  row: ServiceRow,
+  endpoints: readonly WireEndpoint[],
+  publicHost: string,
+): Promise<Service> {
   const { id, projectId, name, version } = row
   const ports = await portsOf(tx, id)
   const verdicts = await readVerdicts(tx, ports)
@@ -84,7 +94,7 @@ export async function readServiceView(tx: Tx, row: ServiceRow, publicHost: strin
   return {
     ...{ id, projectId, name },
     preset: toPresetId(row.preset),
-    endpoints: await endpointsOf(tx, id),
+    endpoints: [...endpoints],
     ports: views,
     verdict: worstVerdict(views.map(({ verdict }) => verdict)),
     version,

@@ -72,7 +72,7 @@ export type WireUdpRoute = WireL4
 export const upstreamOf = (address: string, port: number): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
-const byAddress = (a: WireEndpoint, b: WireEndpoint): number => (a.address < b.address ? -1 : 1)
+export const byAddress = (a: WireEndpoint, b: WireEndpoint): number => (a.address < b.address ? -1 : 1)
 
 function baseOf({ id, serviceId, claimedAt, expiresAt, probe }: RouteSource): WireBase {
   return {
