@@ -97,20 +97,48 @@ async function consume(tx: Tx, token: string): Promise<UsedToken> {
   )
 }
 
+/**
+ * Who came in with this very token, key and name: the answer was lost on its way, and the same machine asks again. Null: nobody has. What
+ * was enrolled otherwise, has another key by now, or is no longer trusted, is not told.
+ */
+async function enrolledWith(
+  tx: Tx,
+  { token, publicKey, name }: Pick<EnrollInput, 'token' | 'publicKey' | 'name'>,
+): Promise<string | null> {
+  const [node] = await tx
+    .select({ id: nodes.id })
+    .from(enrollmentTokens)
+    .innerJoin(nodes, eq(nodes.id, enrollmentTokens.usedBy))
+    .where(
+      sql`${enrollmentTokens.tokenHash} = ${hashSecret(token)} and ${enrollmentTokens.expiresAt} > now()
+        and ${nodes.publicKey} = ${publicKey} and ${nodes.name} = ${name}
+        and ${nodes.revokedAt} is null and ${nodes.status} <> 'retired'`,
+    )
+  return node?.id ?? null
+}
+
 export type EnrollContext = {
   readonly controlPlaneId: string
   /** Of the node, should it be a new one. */
   readonly nodeId: string
 }
 
-/** Makes the node, or gives a revoked one its new key. Throws an ApiError; the token is as unused as before then. */
+/**
+ * Makes the node, or gives a revoked one its new key. Throws an ApiError; the token is as unused as before then. Asked again with the same
+ * token, key and name it answers as before and changes nothing (`unchanged`).
+ */
 export async function enroll(
   mutation: Pick<Mutation, 'tx' | 'audit'>,
   { token, publicKey, name, version }: EnrollInput,
   { controlPlaneId, nodeId }: EnrollContext,
-): Promise<Enrolled> {
+): Promise<{ readonly enrolled: Enrolled; readonly unchanged: boolean }> {
   const { tx } = mutation
   checkKey(publicKey)
+  const again = await enrolledWith(tx, { token, publicKey, name })
+  if (again !== null) {
+    const { epoch } = await readPosition(tx)
+    return { enrolled: { serverId: again, controlPlaneId, epoch }, unchanged: true }
+  }
   const used = await consume(tx, token)
   if (used.nodeName !== null && used.nodeName !== name)
     throw new ApiError('NODE_NAME_OTHER', `the token is for node ${used.nodeName}, and this is ${name}`)
@@ -165,7 +193,7 @@ export async function enroll(
     resourceId: serverId,
     after: { name, publicKey, agentVersion: version, enrollmentToken: used.id },
   })
-  return { serverId, controlPlaneId, epoch }
+  return { enrolled: { serverId, controlPlaneId, epoch }, unchanged: false }
 }
 
 function checkKey(publicKey: string): void {

@@ -101,7 +101,8 @@ export function registerAgents(app: App, deps: ControlDeps): void {
       } as const
       const answer = await mutate(deps, { actor, requestId: request.id }, async mutation => {
         const context = { controlPlaneId: database.controlPlaneId, nodeId }
-        return { status: 201, body: await enroll(mutation, request.body, context) }
+        const { enrolled, unchanged } = await enroll(mutation, request.body, context)
+        return { status: 201, body: enrolled, unchanged }
       })
       return sendAnswer(reply, answer)
     },

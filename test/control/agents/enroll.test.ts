@@ -114,10 +114,26 @@ onEachDatabase('enrolment', use => {
   test('a token that was used is not taken again', async () => {
     const token = await makeToken()
     const key = generateKey().publicKey
-    await enroll(token, 'proxy-1', key)
+    expect((await enroll(token, 'proxy-1', key)).status).toBe(201)
+    for (const again of [await enroll(token, 'proxy-1'), await enroll(token, 'proxy-2', key)]) {
+      expect(problem(again)).toEqual([401, 'ENROLLMENT_TOKEN_INVALID'])
+      expect(again.json.detail).toMatch(/^the enrolment token was used at /)
+    }
+    expect(await rows()).toHaveLength(1)
+  })
+
+  test('who lost the answer gets it again, with the same key and name', async () => {
+    const token = await makeToken()
+    const key = generateKey().publicKey
+    const first = await enroll(token, 'proxy-1', key)
     const again = await enroll(token, 'proxy-1', key)
-    expect(problem(again)).toEqual([401, 'ENROLLMENT_TOKEN_INVALID'])
-    expect(again.json.detail).toMatch(/^the enrolment token was used at /)
+    expect([again.status, again.json]).toEqual([201, first.json])
+    expect(await rows()).toHaveLength(1)
+    const { json: audit } = await control.asAdmin('GET', '/audit?action=node.enroll')
+    expect(audit.items).toHaveLength(1)
+
+    await control.asAdmin('POST', `/nodes/${first.json.serverId}/revoke`)
+    expect(problem(await enroll(token, 'proxy-1', key))).toEqual([401, 'ENROLLMENT_TOKEN_INVALID'])
   })
 
   test('an expired token is not taken', async () => {
