@@ -16,7 +16,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Actor } from '../access/actor.ts'
 import { type AuditEntry, writeAudit } from '../audit.ts'
 import { DatabaseError } from '../db/error.ts'
-import { beginChange, type Change } from '../db/revision.ts'
+import { beginChange, type Change, raiseEpoch } from '../db/revision.ts'
 import { auditLog } from '../db/schema-log.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { ControlDeps } from '../deps.ts'
@@ -30,6 +30,8 @@ export type Mutation = {
   readonly requestId: string
   /** For what nodes are told: before anything of what is declared is read or written. Another call gives the same change. */
   change(): Promise<Change>
+  /** In its place: the change that begins a new epoch. */
+  newEpoch(): Promise<Change>
   audit(entry: AuditEntry): Promise<void>
   /** Throws (412) when the caller asked for another version. */
   match(version: number): void
@@ -156,6 +158,10 @@ function mutationOf(tx: Tx, { actor, requestId, match = () => {} }: MutationCont
     requestId,
     change() {
       change ??= beginChange(tx)
+      return change
+    },
+    newEpoch() {
+      change ??= raiseEpoch(tx)
       return change
     },
     async audit(entry) {

@@ -1,17 +1,20 @@
 /** A new epoch: after a restore, a failover that lost commits, an import. */
 import type { Actor } from '../access/actor.ts'
-import { writeAudit } from '../audit.ts'
+import { type AuditEntry, writeAudit } from '../audit.ts'
 import { type Change, raiseEpoch } from '../db/revision.ts'
 import type { Tx } from '../db/transaction.ts'
 import { restUnclaimed } from '../ports/repair.ts'
 import type { PortPool } from '../ports/standing.ts'
 
-export type NewEpochOptions = {
+type Fresh = {
   readonly pools: { readonly tcp: PortPool; readonly udp: PortPool }
-  readonly actor: Pick<Actor, 'kind' | 'id'>
-  readonly requestId: string
   /** For the audit: `restore`, `import`, `went-back`. */
   readonly reason: string
+}
+
+export type NewEpochOptions = Fresh & {
+  readonly actor: Pick<Actor, 'kind' | 'id'>
+  readonly requestId: string
 }
 
 export type NewEpoch = {
@@ -20,9 +23,11 @@ export type NewEpoch = {
   readonly rested: number
 }
 
-/** In a transaction of its own. Nodes take our states again, and no number is handed out that a lost revision may have given to somebody. */
-export async function beginEpoch(tx: Tx, { pools, actor, requestId, reason }: NewEpochOptions): Promise<NewEpoch> {
-  const change = await raiseEpoch(tx)
+/** Within the change that began the epoch: no free number is handed out until all nodes have confirmed it. With what the audit has to say. */
+export async function restAll(
+  change: Change,
+  { pools, reason }: Fresh,
+): Promise<{ readonly rested: number; readonly entry: AuditEntry }> {
   const rested = (await restUnclaimed(change, 'tcp', pools.tcp)) + (await restUnclaimed(change, 'udp', pools.udp))
   const entry = {
     action: 'control.raise-epoch',
@@ -31,6 +36,13 @@ export async function beginEpoch(tx: Tx, { pools, actor, requestId, reason }: Ne
     before: { epoch: change.epoch - 1 },
     after: { epoch: change.epoch, reason, restedPorts: rested },
   }
+  return { rested, entry }
+}
+
+/** In a transaction of its own. Nodes take our states again, and no number is handed out that a lost revision may have given to somebody. */
+export async function beginEpoch(tx: Tx, { actor, requestId, ...fresh }: NewEpochOptions): Promise<NewEpoch> {
+  const change = await raiseEpoch(tx)
+  const { rested, entry } = await restAll(change, fresh)
   await writeAudit(tx, entry, { actor, requestId, position: change })
   return { change, rested }
 }

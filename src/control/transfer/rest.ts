@@ -9,10 +9,10 @@ import { makeLoginLink } from '../access/login-link.ts'
 import type { ControlConfig } from '../config.ts'
 import type { ControlDeps } from '../deps.ts'
 import { sendAnswer } from '../http/answer.ts'
-import { type App, actorOf } from '../http/route.ts'
+import type { App } from '../http/route.ts'
 import { write } from '../http/write.ts'
 import { settingsRules } from '../stranded.ts'
-import { beginEpoch } from './epoch.ts'
+import { restAll } from './epoch.ts'
 import { exportPath, exportToFile, removeOldExports } from './file.ts'
 
 /** Where people open the console when nobody has named its address. */
@@ -56,17 +56,16 @@ export function registerTransfer(app: App, deps: ControlDeps): void {
         response: { 201: NewEpoch },
       },
     },
-    async (request, reply) => {
-      const { change, rested } = await deps.database.transaction(tx =>
-        beginEpoch(tx, {
-          pools: settingsRules(deps.config),
-          actor: actorOf(request),
-          requestId: request.id,
-          reason: 'restore',
+    async (request, reply) =>
+      sendAnswer(
+        reply,
+        await write(deps, request, {}, async m => {
+          const change = await m.newEpoch()
+          const { rested, entry } = await restAll(change, { pools: settingsRules(deps.config), reason: 'restore' })
+          await m.audit(entry)
+          return { status: 201, body: { epoch: change.epoch, revision: change.revision, restedPorts: rested } }
         }),
-      )
-      return reply.code(201).send({ epoch: change.epoch, revision: change.revision, restedPorts: rested })
-    },
+      ),
   )
 
   app.get(

@@ -236,6 +236,26 @@ test.skipIf(!hasPostgres)(
   PATIENCE_MS,
 )
 
+test('a new epoch is begun once for each key', async () => {
+  const raise = (key: string) => control.asAdmin('POST', '/epoch', undefined, { 'idempotency-key': key })
+  const { epoch } = await control.database.transaction(readPosition)
+  const told = [await raise('one'), await raise('one'), await raise('two')]
+  expect(told.map(({ status, json }) => [status, json.epoch])).toEqual([
+    [201, epoch + 1],
+    [201, epoch + 1],
+    [201, epoch + 2],
+  ])
+  const audited = await query(
+    control.database,
+    sql`
+    select epoch, after ->> 'reason' as reason from audit_log where action = 'control.raise-epoch' order by id`,
+  )
+  expect(audited).toEqual([
+    { epoch: epoch + 1, reason: 'restore' },
+    { epoch: epoch + 2, reason: 'restore' },
+  ])
+})
+
 test('a disk that is full fails the export, and nothing else', async () => {
   const folder = await tempFolder()
   const path = exportPath(folder)
