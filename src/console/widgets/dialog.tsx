@@ -14,14 +14,18 @@ type DialogProps = {
   readonly onClose: () => void
   readonly children: ReactNode
   readonly actions: ReactNode
-  /** False: a click beside it does not close it, for a secret that is shown once. */
+  /** False: neither Escape nor a click beside it closes it, for a secret that is shown once. */
   readonly isDismissible?: boolean
 }
 
 export function Dialog({ title, onClose, children, actions, isDismissible = true }: DialogProps): ReactElement {
   return (
     <Strict>
-      <Base.Root open onOpenChange={open => !open && onClose()} disablePointerDismissal={!isDismissible}>
+      <Base.Root
+        open
+        onOpenChange={(open, { reason }) => !open && (isDismissible || reason !== 'escape-key') && onClose()}
+        disablePointerDismissal={!isDismissible}
+      >
         <Base.Portal>
           <Base.Backdrop className="scrim" />
           <Base.Popup className="modal">

@@ -27,8 +27,10 @@ export function nodeState(node: Node, { now, isLinkUp, silent }: Moment): NodeSt
   const known = { isKnown: true } as const
   if (node.status === 'retired') return { ...known, shown: 'gone', words: 'retired' }
   if (!isLinkUp) return { shown: 'unknown', words: 'not known', isKnown: false }
-  if (node.lastSeenAt === null) return { shown: 'unknown', words: 'has not reported yet', isKnown: false }
   const lost = node.status === 'lost' ? 'lost, ' : ''
+  // It has been seen when it was enrolled; what it is like, only its first report tells.
+  if (node.lastSeenAt === null || (node.traefik === null && node.revision.applied === null))
+    return { shown: 'unknown', words: `${lost}has not reported yet`, isKnown: false }
   if (silent)
     return {
       shown: 'unknown',

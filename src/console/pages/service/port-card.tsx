@@ -18,6 +18,7 @@ import { At, Took } from '../../ui/time.tsx'
 import { useNodeStanding, useVerdict } from '../../verdict/use-standing.ts'
 import { byRank } from '../../verdict/verdict.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
+import { grouped } from '../../words/count.ts'
 import { protocolName } from '../../words/preset.ts'
 import { sinceSaved } from '../../words/stages.ts'
 import { limitsOf } from './limits.ts'
@@ -229,7 +230,7 @@ export function OnNodes({ port }: { readonly port: Port }): ReactElement | null 
               </Link>
             </span>
             <span className="t3">
-              {node.openConnections === null || !isKnown ? '' : `${node.openConnections} open`}
+              {node.openConnections === null || !isKnown ? '' : `${grouped(node.openConnections)} open`}
             </span>
             <span>
               <VerdictMark standing={standing} note={null} />
