@@ -365,6 +365,18 @@ onEachDatabase('routes', use => {
     })
   })
 
+  test('a project that asks for many probes leaves room for another', async () => {
+    for (let i = 0; i < 11; i++) await fleet.route(`prt_many_${i}`, { externalPort: 10_010 + i, project: 'prj_1' })
+    const [many, one] = await Promise.all(
+      ['prj_1', 'prj_2'].map(async projectId => control.as(await control.tokenFor({ scopes: ['write'], projectId }))),
+    )
+    if (many === undefined || one === undefined) throw new Error('no tokens')
+    const taken: number[] = []
+    for (let i = 0; i < 55; i++) taken.push((await many('POST', `/routes/prt_many_${Math.floor(i / 5)}/probe`)).status)
+    expect(taken).toEqual([...Array(50).fill(202), ...Array(5).fill(429)])
+    expect((await one('POST', '/routes/prt_b/probe')).status).toBe(202)
+  })
+
   describe('at a glance', () => {
     test('tell how things stand and what needs somebody', async () => {
       await fleet.report('srv_1', {
