@@ -19,7 +19,8 @@ describe.skipIf(!part('chromium'))('the audit log', () => {
     const page = await rig.open('/audit')
     const today = page.getByRole('region', { name: 'Today' })
     await today.getByText('changed a port of mqtt-ingest on 10002').waitFor()
-    await today.getByText('waiting').first().waitFor()
+    // Saved, and not read back by any node.
+    await today.getByText('pending').first().waitFor()
     await today.getByText('deleted the service old-cache').waitFor()
     await today.getByText('gone', { exact: true }).waitFor()
     await today.getByText(`exposed ${HOSTILE_SHOWN}`).waitFor()

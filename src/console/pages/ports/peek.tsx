@@ -29,6 +29,7 @@ const GAP = 8
 export function Peek({ place: { cell, isPinned }, frame, facts, onClose }: PeekProps): ReactElement {
   const box = useRef<HTMLDivElement>(null)
   const [at, setAt] = useState<{ readonly left: number; readonly top: number } | null>(null)
+  const isPlaced = at !== null
   const { port } = facts.port
 
   useLayoutEffect(() => {
@@ -44,8 +45,9 @@ export function Peek({ place: { cell, isPinned }, frame, facts, onClose }: PeekP
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another number that is opened takes the focus, too
   useEffect(() => {
-    if (isPinned) box.current?.querySelector<HTMLElement>('a, button')?.focus()
-  }, [isPinned, port])
+    // Before it has its place it is not to be seen, and what is not to be seen takes no focus.
+    if (isPinned && isPlaced) box.current?.querySelector<HTMLElement>('a, button')?.focus()
+  }, [isPinned, isPlaced, port])
 
   useEffect(() => {
     const onKey = (event: globalThis.KeyboardEvent): void => {
