@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { VERDICTS } from '../../core/verdict.ts'
 
-const MAX_ROWS = 20_000
+export const MAX_ROWS = 20_000
 /** Below this all text of an agent lies by far; it is a fence, not a format. */
 const text = z.string().max(10_000)
 /** A zero byte has no place in a text of the database. */

@@ -14,7 +14,7 @@ import type { Tx } from '../db/transaction.ts'
 import { announce, MAX_IDS } from '../hub-notices.ts'
 import { readJson } from '../routes/fleet.ts'
 import { type ChangedRoute, countRows, keepAnswers, noteGone, readArrived, writeVerdicts } from './report-rows.ts'
-import { databaseJson, type ReportBody, ReportHead } from './report-wire.ts'
+import { databaseJson, MAX_ROWS, type ReportBody, ReportHead } from './report-wire.ts'
 
 export type ReceivedReport = {
   readonly nodeId: string
@@ -107,6 +107,11 @@ function appliedNews(before: Position | null, said: Position | null, current: Po
   return before === null || isBefore(before, said) ? said : null
 }
 
+/** All rows that a node may have, with a report that changes each of them. What makes up ids must not fill the table. */
+const MAX_KEPT_ROWS = 2 * MAX_ROWS
+
+const sumOf = (rows: Readonly<Record<string, number>>): number => Object.values(rows).reduce((sum, one) => sum + one, 0)
+
 type Written = { readonly untold: number; readonly changed: readonly ChangedRoute[] }
 
 /** Null: rows are here that the node knows nothing of. Then nothing was written. */
@@ -122,6 +127,7 @@ async function writeRows(
     // A report without rows says that there is nothing left to tell; with rows, some of what is here may be about to be corrected.
     return compareCounts(body.counts, await countRows(tx, nodeId)).surplus ? null : { untold: 0, changed: [] }
   }
+  if (!body.full && sumOf(await countRows(tx, nodeId)) + body.verdicts.length > MAX_KEPT_ROWS) return null
   // A clock that is wrong by more than a second is set right; within it the way of the report is as likely the reason.
   const skewMs = sentAtMs === null || Math.abs(receivedAtMs - sentAtMs) <= 1000 ? 0 : receivedAtMs - sentAtMs
   const changed = await writeVerdicts(tx, nodeId, body, skewMs)

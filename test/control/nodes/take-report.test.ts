@@ -111,6 +111,19 @@ onEachDatabase('a report', use => {
       expect(await status()).toMatchObject({ seq: 1 })
     })
 
+    test('one that would make the rows of a node too many asks for a full one', async () => {
+      await fleet.report('srv_1', { verdicts: [told('prt_a', 'BACKEND_DOWN')] })
+      await use().transaction(tx =>
+        tx.execute(sql`
+          insert into node_verdicts (node_id, protocol, route_id, verdict, reason, since, detail)
+          select 'srv_1', 'tcp', 'made-up-' || n, 'degraded', 'BACKEND_DOWN', now(), '{}' from generate_series(2, 40000) n`),
+      )
+      expect(await fleet.report('srv_1', { verdicts: [told('prt_b', 'BACKEND_DOWN')] })).toMatchObject({ kind: 'full' })
+      expect(await status()).toMatchObject({ seq: 1 })
+      expect(await fleet.report('srv_1', { full: true, verdicts: [told('prt_b', 'BACKEND_DOWN')] })).toEqual(TAKEN)
+      expect(await fleet.rows('srv_1')).toEqual(['tcp/prt_b degraded BACKEND_DOWN'])
+    })
+
     test('an empty one says that nothing is left to tell', async () => {
       await fleet.report('srv_1', { verdicts: [told('prt_a', 'BACKEND_DOWN')], counts: { degraded: 2 } })
       await fleet.report('srv_1', { counts: { degraded: 2 } })
