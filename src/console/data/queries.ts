@@ -22,6 +22,9 @@ import { useClient } from './runtime-context.tsx'
 /** Reports come every 30 s, and that one has come is no event: so this is asked for, to know how long ago it was. */
 const NODES_REFRESH_MS = 30_000
 
+/** That a number has rested enough is no event, either: time and the nodes decide it. Asked for only while one rests. */
+const RESTING_REFRESH_MS = 5_000
+
 export function useOverview(): UseQueryResult<Overview> {
   const client = useClient()
   return useQuery({
@@ -100,6 +103,7 @@ export function usePools(): UseQueryResult<readonly Pool[]> {
   return useQuery({
     queryKey: keys.poolList,
     queryFn: async ({ signal }) => (await client.get<{ items: readonly Pool[] }>('/pools', signal)).data.items,
+    refetchInterval: ({ state }) => state.data?.some(({ resting }) => resting > 0) === true && RESTING_REFRESH_MS,
   })
 }
 
@@ -109,6 +113,7 @@ export function usePoolPorts(protocol: 'tcp' | 'udp'): UseQueryResult<readonly P
     queryKey: keys.poolPorts(protocol),
     queryFn: async ({ signal }) =>
       (await client.get<{ items: readonly PoolPort[] }>(`/pools/${protocol}/ports`, signal)).data.items,
+    refetchInterval: query => query.state.data?.some(({ state }) => state === 'resting') === true && RESTING_REFRESH_MS,
   })
 }
 
