@@ -242,8 +242,8 @@ describe.skipIf(!part('traefik') || !part('chromium'))('a port that is exposed i
     } finally {
       await rig.startAgent()
     }
-    // No node holds it back any more: the next one who asks for it may have it.
-    await page.getByRole('button', { name: `${made.port}, resting`, exact: true }).waitFor(PATIENCE)
+    // No node holds it back any more, and its least time is over: the next one who asks for it may have it.
+    await page.getByRole('button', { name: `${made.port}, free`, exact: true }).waitFor(PATIENCE)
   })
 
   test('is not known while the control plane is away, and known again after', { timeout: TEST_MS }, async () => {

@@ -54,15 +54,18 @@ export async function readPool(tx: Tx, protocol: L4, rules: PortRules): Promise<
     .map((port): PortEntry => {
       const its = claims.get(port) ?? []
       const number = its.find(({ host }) => host === '')
+      const state = stateOf(port, pool, view)
+      // What is free again tells nothing of its last owner; the row stays until somebody takes the number, since it goes last.
+      const hasRested = number?.servicePortId === null && view.resting.has(port) && state !== 'resting'
       return {
         port,
-        state: stateOf(port, pool, view),
+        state,
         inPool: pool.range.has(port) || pool.shared.has(port),
         owners: its.flatMap(({ servicePortId, projectId, host }) =>
           servicePortId === null || projectId === null ? [] : [{ servicePortId, projectId, host }],
         ),
-        since: number === undefined ? null : new Date(number.since),
-        rest: view.resting.get(port)?.rest ?? null,
+        since: number === undefined || hasRested ? null : new Date(number.since),
+        rest: hasRested ? null : (view.resting.get(port)?.rest ?? null),
         note: view.reserved.get(port) ?? null,
       }
     })

@@ -91,13 +91,13 @@ export function refusalOf(protocol: L4, port: number, pool: PortPool, view: Pool
 
 export type PortState = 'free' | 'used' | 'resting' | 'reserved' | 'shared' | 'undeclared'
 
-/** For a list of all numbers. One in use is in use, whatever else it is; one that rests rests, for everybody. */
+/** For a list of all numbers. One in use is in use, whatever else it is; one that rests rests, for everybody, until its rest is over. */
 export function stateOf(port: number, pool: PortPool, view: PoolView): PortState {
   if (view.used.has(port)) return 'used'
   const found = standing(port, pool, view)
   if (found === 'shared' || found === 'reserved') return found
   if (view.hosts.has(port)) return 'used'
-  if (view.resting.has(port)) return 'resting'
+  if (view.resting.get(port)?.rest.over === false) return 'resting'
   return found === 'undeclared' ? 'undeclared' : 'free'
 }
 

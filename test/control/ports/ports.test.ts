@@ -404,6 +404,12 @@ onEachDatabase('numbers', use => {
       { ...plain, port: 10_003, state: 'undeclared' },
       { ...plain, port: 10_004, state: 'reserved' },
     ])
+
+    await scene.acknowledge('proxy-1')
+    await scene.pass(LEAST_TIME_MS)
+    const later = await use().transaction(tx => readPool(tx, 'tcp', rules), { readOnly: true })
+    expect(later.counts).toEqual({ ...counts, free: 2, resting: 0 })
+    expect(later.ports.find(({ port }) => port === 10_001)).toEqual({ ...plain, port: 10_001, state: 'free' })
   })
 
   describe('that do not agree with their ports', () => {
