@@ -160,7 +160,7 @@ describe.skipIf(!part('chromium'))('the list of services', () => {
 })
 
 describe.skipIf(!part('chromium'))('a list of thousands of services', () => {
-  const MANY = 3_000
+  const MANY = 5_000
 
   test('has only those in sight in the page, and finds any at once', async () => {
     const rig = await openConsole()

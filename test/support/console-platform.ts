@@ -74,6 +74,8 @@ export async function openPlatform(): Promise<Platform> {
   await rig.control.database.transaction(tx =>
     tx.execute(sql`update services set name = ${HOSTILE} where id = ${hostile.id}`),
   )
+  // Before the nodes report: they have every change.
+  await rig.control.asAdmin('DELETE', `/services/${gone.id}`)
   const entryPoints = [
     ...Array.from({ length: 50 }, (_, at) => ({ port: 10_000 + at, protocol: 'tcp' as const })),
     ...Array.from({ length: 20 }, (_, at) => ({ port: 11_000 + at, protocol: 'udp' as const })),
@@ -102,7 +104,6 @@ export async function openPlatform(): Promise<Platform> {
   })
   await rig.fleet.report('srv_4', { entryPoints, verdicts: live })
   await rig.fleet.quiet('srv_4', 660)
-  await rig.control.asAdmin('DELETE', `/services/${gone.id}`)
   return { rig, orders, smtp, mqtt, hostile, dns }
 }
 

@@ -5,6 +5,7 @@ import { useLocation, useSearch } from 'wouter'
 import type { AuditRow as Row } from '../../../api/audit.ts'
 import { useServiceNames } from '../../data/names.ts'
 import { useRouteRows } from '../../data/queries.ts'
+import { groupBy } from '../../data/rows.ts'
 import { Page, PageHead } from '../../shell/page.tsx'
 import { announceCount } from '../../ui/announce.ts'
 import { Button } from '../../ui/button.tsx'
@@ -12,6 +13,7 @@ import { Icon } from '../../ui/icon.tsx'
 import { LazyMenu } from '../../ui/lazy-menu.tsx'
 import { Bar, Empty, ErrorCard, faultOf, Loading, NoMatch } from '../../ui/states.tsx'
 import { toast } from '../../ui/toast.tsx'
+import { worstStanding } from '../../verdict/standing.ts'
 import { useRowStanding } from '../../verdict/use-standing.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
 import { counted } from '../../words/count.ts'
@@ -117,7 +119,9 @@ function Days({
   const newest = useMemo(() => newestOfEach(rows), [rows])
   const { data: routes } = useRouteRows()
   const standingOf = useRowStanding()
-  const byRoute = useMemo(() => new Map((routes ?? []).map(route => [route.id, route])), [routes])
+  // A port is a route by its id; a service is as the worst of its routes.
+  const byRoute = useMemo(() => groupBy(routes ?? [], ({ id }) => id), [routes])
+  const byService = useMemo(() => groupBy(routes ?? [], ({ serviceId }) => serviceId), [routes])
   return (
     <div>
       {days.map(({ day, rows: ofDay }) => (
@@ -125,10 +129,13 @@ function Days({
           <h2 className="day">{day}</h2>
           <ul className="au">
             {ofDay.map(row => {
-              const route = newest.has(row.id) ? byRoute.get(row.resource.id) : undefined
+              const its = newest.has(row.id)
+                ? (byRoute.get(row.resource.id) ?? byService.get(row.resource.id))
+                : undefined
+              const standing = its === undefined ? null : worstStanding(its.map(standingOf))
               const outcome =
-                route !== undefined ? (
-                  <VerdictMark standing={standingOf(route)} />
+                standing !== null ? (
+                  <VerdictMark standing={standing} />
                 ) : row.removedRoutes.length > 0 ? (
                   <span className="gone">gone</span>
                 ) : null
