@@ -32,6 +32,8 @@ export default defineConfig({
           // One after the other: what runs real servers must not slow down the tests with short time limits.
           sequence: { groupOrder: index + 1 },
           include: [`test/${folder}/**/*.test.ts`],
+          // Two browsers at once, each with servers of its own, are more than two cores can do in time.
+          ...(folder === 'console' ? { maxWorkers: 1 } : {}),
           testTimeout: LONG_TIMEOUT_MS,
           hookTimeout: LONG_TIMEOUT_MS,
         },

@@ -13,8 +13,8 @@ import { freePort } from '../support/ports.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { waitFor } from '../support/wait-for.ts'
 
-const PATIENCE = { timeout: 40_000 }
-const TEST_MS = 120_000
+const PATIENCE = { timeout: 100_000 }
+const TEST_MS = 300_000
 
 describe.skipIf(!part('traefik') || !part('chromium'))('a port that is exposed in the console', () => {
   let rig: Rig

@@ -49,7 +49,7 @@ export type ConsoleRig = ConsoleBrowser & {
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const CHROMIUM = '/usr/bin/chromium'
-const WAIT_MS = 15_000
+const WAIT_MS = 30_000
 
 export async function openConsole(options: ControlAppOptions = {}): Promise<ConsoleRig> {
   await buildConsole()

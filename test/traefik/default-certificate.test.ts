@@ -84,10 +84,12 @@ describe.skipIf(!part('traefik') || !part('openssl'))('the default certificate',
     settings.providers.file = { directory: await fileProvider({ byDefault: 'users.example.com' }) }
     await writeFile(rig.traefik.staticFile, JSON.stringify(settings))
     await rig.traefik.restart()
+    // A Traefik that is back within moments may poll before anybody could ask it what other providers it has: then theirs is cancelled for
+    // as long as that takes, and it is theirs that stays.
     await untilShown(rig, 'users.example.com')
     await rig.verdict('http/app', 'live')
-    expect(rig.traefik.log()).not.toContain(CANCELLED)
     expect(await body(rig)).not.toContain('"tls":{"stores"')
+    expect(await shown(rig)).toEqual(['users.example.com', 'users.example.com', 'users.example.com'])
   })
 
   test('comes back with a Traefik that is restarted without others', async () => {
