@@ -11,7 +11,7 @@ import { planDemo, sharedNumber } from '../../src/cli/up/demo-routes.ts'
 import { placeOf, stateDirectory } from '../../src/cli/up/place.ts'
 import { DEMO_NAMES } from '../../src/cli/up/plane.ts'
 import { type ReportInput, report } from '../../src/cli/up/report.ts'
-import { changesOf, isSettled, type UpRoute, type UpStatus } from '../../src/cli/up/status.ts'
+import { changesOf, hasHeard, isLive, isSettled, type UpRoute, type UpStatus } from '../../src/cli/up/status.ts'
 import {
   agentSettings,
   controlSettings,
@@ -283,6 +283,7 @@ describe('the files', () => {
 const route = (change: Partial<UpRoute> = {}): UpRoute => ({
   ...{ id: 'pg', protocol: 'tcp' as const, verdict: 'live', message: 'as compiled.', remedy: 'Nothing.' },
   entryPoints: ['tcp-10000'],
+  revision: 7,
   ...change,
 })
 
@@ -347,6 +348,25 @@ describe('what is worth a line', () => {
     ]
     expect(states.map(isSettled)).toEqual([true, true, true, false, false, false, false])
   })
+
+  test('a verdict of the last start is not one of this', () => {
+    const put = [{ key: 'tcp/pg', revision: 7 }]
+    const heard = (routes: readonly UpRoute[], gone: readonly string[] = []) =>
+      hasHeard(statusOf(routes), { put, gone })
+    expect([heard([route({ revision: 6 })]), heard([]), heard([route({ revision: 'by files alone' })])]).toEqual([
+      ...[false, false, false],
+    ])
+    expect([heard([route()]), heard([route({ revision: 8 })]), heard([route({ id: 'old' }), route()])]).toEqual([
+      ...[true, true, true],
+    ])
+    expect([heard([route()], ['tcp/old']), heard([route(), route({ id: 'old' })], ['tcp/old'])]).toEqual([true, false])
+  })
+
+  test('live means that all that was put in is', () => {
+    const put = [{ key: 'tcp/pg', revision: 7 }]
+    expect(isLive(statusOf([route()]), { put })).toBe(true)
+    expect(isLive(statusOf([route({ verdict: 'degraded' }), route({ id: 'other' })]), { put })).toBe(false)
+  })
 })
 
 describe('the report', () => {
@@ -378,7 +398,7 @@ describe('the report', () => {
 
   const demo = (planDemo(PORTS, BACKENDS, ALL_TOOLS) ?? []).map(({ name, port, title, commands }) => ({
     key: `${port.protocol}/prt_${name}`,
-    ...{ name, title, commands },
+    ...{ revision: 7, name, title, commands },
   }))
   const nameOf = (key: string) => key.replace('/prt_', '/')
 

@@ -6,7 +6,7 @@ import { generateKey, loadIdentity, writeIdentity } from '../../agent/identity.t
 import { Enrolled, EnrollmentToken } from '../../api/enrollment.ts'
 import { Node, NodePage } from '../../api/node.ts'
 import { Project, ProjectPage } from '../../api/project.ts'
-import { RoutePage } from '../../api/route.ts'
+import { Route, RoutePage } from '../../api/route.ts'
 import { Service, ServicePage } from '../../api/service.ts'
 import { LoginLink } from '../../api/transfer.ts'
 import { readAdminToken } from '../../control/admin-token.ts'
@@ -22,6 +22,8 @@ import { controlUrl } from './write-files.ts'
 /** A route of the demo: how the agent calls it, and what to type. */
 export type DemoRoute = {
   readonly key: string
+  /** In which it got the backend of this start: a verdict of an earlier one speaks of a backend that is gone. */
+  readonly revision: number
   readonly name: string
   readonly title: string
   readonly commands: readonly string[]
@@ -146,9 +148,11 @@ export async function putDemo(client: ApiClient, wanted: readonly DemoService[])
   const routes: DemoRoute[] = []
   for (const service of wanted) {
     const { name, title, commands } = service
-    const made = await putService(client, projectId, service, existing.get(name))
-    const [port] = made.ports
-    if (port !== undefined) routes.push({ key: `${port.protocol}/${port.id}`, name, title, commands })
+    const { ports } = await putService(client, projectId, service, existing.get(name))
+    for (const { protocol, id } of ports) {
+      const { revision } = await client.ask({ path: `/routes/${id}` }, Route)
+      routes.push({ key: `${protocol}/${id}`, revision, name, title, commands })
+    }
   }
   return routes
 }

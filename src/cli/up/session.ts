@@ -18,9 +18,10 @@ import { createNames } from './names.ts'
 import type { Place } from './place.ts'
 import { askForLink, type DemoRoute, ensureNode, openPlane, putDemo, removeDemo } from './plane.ts'
 import { freePools, type Pools, type Ports } from './ports.ts'
-import { type PlaneReport, report, summary } from './report.ts'
-import { changesOf, fetchStatus, isSettled, keyOf, type Said, type UpStatus } from './status.ts'
+import type { PlaneReport, ReportInput } from './report.ts'
+import { fetchStatus, type UpStatus } from './status.ts'
 import { type ChildSpec, type Supervised, supervise } from './supervise.ts'
+import { createWatcher } from './watch.ts'
 import { traefikSettings, writeSecret } from './write-files.ts'
 
 const AGENT_START_MS = 15_000
@@ -28,16 +29,10 @@ const AGENT_START_MS = 15_000
 const CONTROL_START_MS = 120_000
 const PATIENCE_MS = 5_000
 const CONTROL_GRACE_MS = 15_000
-const LIVE_DEADLINE_MS = 60_000
-/** Verdicts that are none of "live" and have stood for so long will not change by waiting. */
-const FINAL_AFTER_MS = 5_000
-const POLL_MS = 250
 const AGENT_GRACE_MS = 10_000
 // Traefik gives open HTTP connections ten seconds.
 const TRAEFIK_GRACE_MS = 12_000
 export const STOP_DEADLINE_MS = CONTROL_GRACE_MS + AGENT_GRACE_MS + TRAEFIK_GRACE_MS + 3_000
-/** A state with thousands of routes must not flood a terminal. */
-const MAX_LINES = 20
 
 export type SessionOptions = {
   readonly io: Io
@@ -108,9 +103,6 @@ const askingCommands = (place: Place, route: string | null): readonly string[] =
 ]
 
 const seconds = (ms: number): string => `${ms / 1000} s`
-
-/** The further lines of a remedy stand below its first one. */
-const indented = (text: string): string => text.replaceAll('\n', '\n    ')
 
 export function createSession(options: SessionOptions): Session {
   const { io, place, ports, program, token, editable, node, demo: wanted, startedAtMs } = options
@@ -214,62 +206,13 @@ export function createSession(options: SessionOptions): Session {
     if (!stop.aborted) warn(`the agent does not answer yet; see ${place.agentLog}`)
   }
 
-  const known = (status: UpStatus): boolean => {
-    const keys = new Set<string>(status.routes.map(keyOf))
-    return demo.every(({ key }) => keys.has(key)) && !gone.some(key => keys.has(key))
-  }
-  const demoLive = (status: UpStatus): boolean =>
-    demo.every(({ key }) => status.routes.some(route => keyOf(route) === key && route.verdict === 'live'))
-  const reportOf = (status: UpStatus | null) => ({
+  const reportOf = (status: UpStatus | null): ReportInput => ({
     ...{ place, editable, ports, pools, traefikVersion: program.version, status, demo, plane },
     ...{ withDemo: wanted !== null, nameOf: names.nameOf },
     asking: existsSync(SCRIPT) ? askingCommands(place, demo[0]?.key ?? null) : [],
     program: existsSync(SCRIPT) ? shellWord(SCRIPT) : 'fairlead',
     sinceStartMs: clock.monotonic() - startedAtMs,
   })
-
-  /** Waits until it is known what became of the routes, and says so. */
-  async function firstReport(stop: AbortSignal): Promise<UpStatus | null> {
-    const deadline = clock.monotonic() + LIVE_DEADLINE_MS
-    let settledSince: number | null = null
-    let status: UpStatus | null = null
-    while (!stop.aborted) {
-      status = await fetchStatus(ports.admin)
-      const now = clock.monotonic()
-      const settled = status !== null && isSettled(status) && known(status)
-      settledSince = settled ? (settledSince ?? now) : null
-      const isFinal = settledSince !== null && now - settledSince >= FINAL_AFTER_MS
-      if ((status !== null && settled && demoLive(status)) || isFinal || now >= deadline) break
-      await pause(50, stop)
-    }
-    if (status !== null) await names.learn(status.routes.map(keyOf))
-    if (!stop.aborted) io.out(report(reportOf(status), paint))
-    reported = true
-    return status
-  }
-
-  /** Says what changes from then on. */
-  async function watch(first: UpStatus | null, stop: AbortSignal): Promise<void> {
-    let said: Said = first === null ? new Map() : changesOf(new Map(), first, names.nameOf).said
-    /** Which agent and which Traefik the last word was about. */
-    const identity = (status: UpStatus): string => `${status.startedAt} ${status.traefik.startedAt ?? ''}`
-    let spokenOf = first !== null && isSettled(first) ? identity(first) : null
-    while (!stop.aborted) {
-      await pause(POLL_MS, stop)
-      const status = await fetchStatus(ports.admin)
-      if (status === null || stop.aborted) continue
-      await names.learn(status.routes.map(keyOf))
-      const changes = changesOf(said, status, names.nameOf)
-      said = changes.said
-      for (const { good, text } of changes.lines.slice(0, MAX_LINES))
-        say(paint(good ? 'green' : 'yellow', indented(text)))
-      if (changes.lines.length > MAX_LINES) say(`and ${changes.lines.length - MAX_LINES} more; see /status`)
-      if (!isSettled(status) || identity(status) === spokenOf) continue
-      spokenOf = identity(status)
-      const { good, text } = summary(reportOf(status))
-      say(paint(good ? 'green' : 'yellow', text))
-    }
-  }
 
   async function run(stop: AbortSignal): Promise<void> {
     const logs: LogFile[] = []
@@ -333,7 +276,13 @@ export function createSession(options: SessionOptions): Session {
       if (!stop.aborted) traefik.start()
       steps.push(() => traefik.stop(TRAEFIK_GRACE_MS))
       await settled
-      await watch(await firstReport(stop), stop)
+      const watcher = createWatcher({
+        ...{ clock, admin: ports.admin, told: () => ({ put: demo, gone }), reportOf, names, say, paint },
+        onReport() {
+          reported = true
+        },
+      })
+      await watcher.run(stop)
     } finally {
       say('\nStopping ...')
       // All in the same moment: Traefik ends only when its poll is over, and the agent lets go of it when it stops.

@@ -9,6 +9,8 @@ const routeSchema = z.object({
   message: z.string(),
   remedy: z.string(),
   entryPoints: z.array(z.string()),
+  /** Of the state that the verdict speaks of; a number where the control plane counts. */
+  revision: z.union([z.string(), z.number()]),
 })
 
 const statusSchema = z.object({
@@ -77,6 +79,28 @@ export const isSettled = (status: UpStatus): boolean =>
   status.revision.served !== null &&
   isJudged(status) &&
   status.routes.every(({ verdict }) => verdict !== 'pending')
+
+/** What the control plane was told at this start: the routes that were put in, each with its revision, and the keys of those that go. */
+export type Told = {
+  readonly put: readonly { readonly key: string; readonly revision: number }[]
+  readonly gone: readonly string[]
+}
+
+/** Whether these verdicts speak of it. Before that a route may be live with the backend of the last start, which is gone. */
+export function hasHeard(status: UpStatus, { put, gone }: Told): boolean {
+  const revisions = new Map(status.routes.map(route => [keyOf(route), route.revision]))
+  const isNew = ({ key, revision }: Told['put'][number]): boolean => {
+    const heard = revisions.get(key)
+    return typeof heard === 'number' && heard >= revision
+  }
+  return put.every(isNew) && !gone.some(key => revisions.has(key))
+}
+
+/** Whether all that was put in is live. */
+export function isLive(status: UpStatus, { put }: Pick<Told, 'put'>): boolean {
+  const live = new Set(status.routes.filter(({ verdict }) => verdict === 'live').map(keyOf))
+  return put.every(({ key }) => live.has(key))
+}
 
 export type Line = { readonly good: boolean; readonly text: string }
 
