@@ -4,8 +4,8 @@
  *   commit -> NOTIFY -> [one LISTEN] -> position, wakes, events          at once, from any process
  *             revisions <- read every second or two                      what a lost notification would have said
  *
- * Notifications are hints, the table is the truth. When the table is found behind what it said before (a failover that lost commits), a new
- * epoch is begun, so that no number is used for two states.
+ * Notifications are hints, the table is the truth. When the table is found behind what it said before, or in another history of the server (a
+ * failover that may have lost commits), a new epoch is begun, so that no number is used for two states.
  */
 import { sql } from 'drizzle-orm'
 import type { Logger } from 'pino'
@@ -14,6 +14,7 @@ import { writeAudit } from './audit.ts'
 import type { Database } from './db/client.ts'
 import type { Listening } from './db/connections.ts'
 import { makeId } from './db/id.ts'
+import { isNoted, isOtherLineage, type Lineage, noteLineage, readLineage } from './db/lineage.ts'
 import { isBefore, type Position, raiseEpoch, readPosition } from './db/revision.ts'
 import type { Tx } from './db/transaction.ts'
 import { createGathering, type EventListener } from './hub-events.ts'
@@ -98,6 +99,8 @@ async function beginEpoch(tx: Tx): Promise<void> {
     { actor: { kind: 'system', id: 'hub' }, requestId: makeId('req'), position: { epoch, revision } },
   )
 }
+
+const wentBack = (before: Position | null, found: Position): boolean => before !== null && isBefore(found, before)
 
 type Waiter = {
   readonly position: Position
@@ -195,15 +198,23 @@ export function createHub({
     }
   }
 
-  /** Commits were lost. Others may have seen it, too: whoever is first begins the epoch. */
-  async function mendWentBack(before: Position, found: Position): Promise<void> {
-    logger.error(
-      { before, found, remedy: 'Look whether the database was failed over or restored; a new epoch is begun.' },
-      'revision went back',
-    )
+  /** Commits were lost, or may have been. Others may have seen it, too: whoever is first begins the epoch. */
+  async function mendWentBack(before: Position | null, found: Position, lineage: Lineage): Promise<void> {
+    if (wentBack(before, found) || isOtherLineage(lineage))
+      logger.error(
+        {
+          before,
+          found,
+          lineage,
+          remedy: 'Look whether the database was failed over or restored; a new epoch is begun.',
+        },
+        'revision went back, or may have',
+      )
     await database.transaction(async tx => {
       await tx.execute(sql`select id from revisions where id = 1 for update`)
-      if (isBefore(await readPosition(tx), before)) await onWentBack(tx)
+      const here = await readLineage(tx)
+      if (wentBack(before, await readPosition(tx)) || isOtherLineage(here)) await onWentBack(tx)
+      await noteLineage(tx, here)
     })
     readNow?.abort()
   }
@@ -211,11 +222,14 @@ export function createHub({
   async function read(): Promise<void> {
     // What was heard before the reading began is committed; what is heard meanwhile says nothing about it.
     const before = position
-    const found = await database.transaction(readPosition, { readOnly: true })
+    const { found, lineage } = await database.transaction(
+      async tx => ({ found: await readPosition(tx), lineage: await readLineage(tx) }),
+      { readOnly: true },
+    )
     lastReadAt = clock.now()
     if (failing) logger.info('revision is read again')
     failing = false
-    if (before !== null && isBefore(found, before)) await mendWentBack(before, found)
+    if (wentBack(before, found) || !isNoted(lineage)) await mendWentBack(before, found, lineage)
     else advance({ epoch: found.epoch, revision: found.revision })
   }
 

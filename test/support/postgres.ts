@@ -46,11 +46,16 @@ export type TestPostgres = {
   readonly port: number
   /** `127.0.0.1:PORT` */
   readonly address: string
+  /** The folder of its data. */
+  readonly data: string
   /** What it wrote so far. */
   log(): string
   stop(): Promise<void>
-  /** Ends it at once, as `pg_ctl restart -m immediate`, and resolves when it takes connections again: on the same port, with its data. */
-  restart(): Promise<void>
+  /**
+   * Ends it at once, as `pg_ctl restart -m immediate`, and resolves when it takes connections again: on the same port, with its data,
+   * after `meanwhile`.
+   */
+  restart(meanwhile?: () => Promise<void>): Promise<void>
 }
 
 export type StartPostgresOptions = {
@@ -116,12 +121,14 @@ export async function startPostgres({ name, certificate }: StartPostgresOptions)
   return {
     name,
     port,
+    data,
     address: `127.0.0.1:${port}`,
     log: () => before + output(),
     stop,
-    async restart() {
+    async restart(meanwhile = async () => {}) {
       await stop()
       before += output()
+      await meanwhile()
       child = spawn(command, args, { ...identity, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
       output = collect(child)
       await untilUp()

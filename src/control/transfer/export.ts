@@ -1,6 +1,7 @@
 /** Writes down everything, as it is in one moment. Secrets are hashes in the database, and so they are in the file. */
 import { sql } from 'drizzle-orm'
 import type { Database } from '../db/client.ts'
+import { LINEAGE_KEY } from '../db/lineage.ts'
 import { readPosition } from '../db/revision.ts'
 import type { Tx } from '../db/transaction.ts'
 import { createSum, type ExportHeader, FORMAT, FORMAT_VERSION, rowLine } from './format.ts'
@@ -10,8 +11,9 @@ export type ExportFacts = { readonly exportedAt: Date; readonly version: string 
 
 const AT_ONCE = 500
 
-/** What the chores of one installation note of themselves means nothing in another. */
-const conditionOf = (table: string) => (table === 'settings' ? sql`key not like 'job.%'` : sql`true`)
+/** What the chores of one installation note of themselves, and of their server, means nothing in another. (A cursor takes no parameters.) */
+const conditionOf = (table: string) =>
+  table === 'settings' ? sql`key not like 'job.%' and key <> ${sql.raw(`'${LINEAGE_KEY}'`)}` : sql`true`
 
 async function columnsOf(tx: Tx, table: string): Promise<string[]> {
   const { rows } = await tx.execute<{ name: string }>(sql`
