@@ -1,4 +1,5 @@
 /** `fairlead expose`: service, port and route in one go. */
+import { numberedName } from '../api/offer.ts'
 import { PoolList } from '../api/pool.ts'
 import type { Port } from '../api/port.ts'
 import { PresetList, Service } from '../api/service.ts'
@@ -38,8 +39,8 @@ async function make(client: ApiClient, wish: ExposeWish, project: string | null)
     ports,
   }
   const base = nameOf(wish)
-  for (let i = 1; ; i++) {
-    const name = i === 1 ? base : `${base}-${i}`
+  for (let attempt = 1; ; attempt++) {
+    const name = numberedName(base, attempt)
     try {
       const service = await client.ask({ method: 'POST', path: '/services', body: { name, ...rest } }, Service)
       const [port] = service.ports
@@ -47,7 +48,7 @@ async function make(client: ApiClient, wish: ExposeWish, project: string | null)
       return { service, port }
     } catch (error) {
       const taken = error instanceof RefusedError && error.code === 'NAME_TAKEN'
-      if (!taken || wish.name !== null || i >= MOST_NAMES) throw error
+      if (!taken || wish.name !== null || attempt >= MOST_NAMES) throw error
     }
   }
 }

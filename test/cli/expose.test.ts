@@ -99,6 +99,7 @@ describe('what is sent', () => {
   test.each([
     [{ address: '10.200.1.5:5432' }, 'postgres-10-200-1-5-5432'],
     [{ address: '[fd00::5]:99' }, 'tcp-fd00-5-99'],
+    [{ address: '10.200.1.5:99', preset: 'custom' }, 'tcp-10-200-1-5-99'],
     [{ address: 'db.internal:99', name: 'orders' }, 'orders'],
   ])('%j is service %s', (args, name) => {
     expect(nameOf(wish(args))).toBe(name)

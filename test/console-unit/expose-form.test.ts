@@ -22,6 +22,7 @@ import {
   withPreset,
   withProtocol,
 } from '../../src/console/pages/expose/form.ts'
+import { nameFor } from '../../src/console/pages/expose/offered-name.ts'
 import { presetFacts } from '../../src/control/services/preset.ts'
 
 const PRESETS: readonly Preset[] = PRESET_IDS.map(id => ({ ...presetFacts(id), connect: [] }))
@@ -31,7 +32,12 @@ const preset = (id: string): Preset => {
   if (found === undefined) throw new Error(`no preset ${id}`)
   return found
 }
-const form = (part: Partial<PortForm> = {}): PortForm => ({ ...EMPTY_FORM, name: 'orders-db', ...part })
+const form = (part: Partial<PortForm> = {}): PortForm => ({
+  ...EMPTY_FORM,
+  name: 'orders-db',
+  isOwnName: true,
+  ...part,
+})
 
 const PORT: Port = {
   id: 'prt_1',
@@ -67,7 +73,7 @@ const PORT: Port = {
 describe('another protocol', () => {
   test('keeps name and backends, and drops what has no meaning there', () => {
     const before = form({ byName: true, passthrough: true, sniHostname: 'db.example.com', allowCidrs: ['10.0.0.0/8'] })
-    const after = withProtocol(addBackends(before, '10.200.1.5'), 'udp', PRESETS)
+    const after = withProtocol(addBackends(before, '10.200.1.5', PRESETS), 'udp', PRESETS)
     expect([after.name, after.backends, after.byName, after.passthrough, after.allowCidrs]).toEqual([
       'orders-db',
       [{ address: '10.200.1.5', weight: 1 }],
@@ -117,17 +123,73 @@ test('addresses are split from their ports', () => {
 })
 
 test('a pasted list makes each address once', () => {
-  const after = addBackends(form(), '10.0.0.1:6000, 10.0.0.2\n10.0.0.1;10.0.0.3')
+  const after = addBackends(form(), '10.0.0.1:6000, 10.0.0.2\n10.0.0.1;10.0.0.3', PRESETS)
   expect(after.backends.map(({ address }) => address)).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3'])
   expect(after.port).toBe('6000')
 })
 
+describe('the port of an address', () => {
+  const withAddress = (part: Partial<PortForm>, text: string) => {
+    const { preset, port, probe } = addBackends(form(part), text, PRESETS)
+    return [preset, port, probe]
+  }
+
+  test('says what listens there as a rule', () => {
+    expect(withAddress({}, '10.0.0.1:6379')).toEqual(['redis', '6379', true])
+    expect(withAddress({ protocol: 'udp', preset: 'custom' }, '10.0.0.1:53')).toEqual(['dns', '53', true])
+  })
+
+  test('that is of nothing known makes it a plain one', () => {
+    expect(withAddress({}, '10.0.0.1:7000')).toEqual(['custom', '7000', false])
+  })
+
+  test('leaves a preset that was chosen', () => {
+    expect(withAddress({ isOwnPreset: true }, '10.0.0.1:6379')).toEqual(['postgres', '6379', true])
+  })
+
+  test('that is not there changes nothing', () => {
+    expect(withAddress({ preset: 'mysql', port: '3306' }, '10.0.0.1')).toEqual(['mysql', '3306', true])
+  })
+})
+
+describe('the name that is offered', () => {
+  const NOBODY: ReadonlySet<string> = new Set()
+  const offered = (part: Partial<PortForm>, taken = NOBODY) => nameFor({ ...EMPTY_FORM, ...part }, taken)
+  const backends = [{ address: '10.200.1.5', weight: 1 }]
+
+  test('is made of preset, address and port', () => {
+    expect(offered({ backends })).toBe('postgres-10-200-1-5-5432')
+    expect(offered({ backends, protocol: 'udp', preset: 'custom', port: '99' })).toBe('udp-10-200-1-5-99')
+  })
+
+  test('waits for the address and the port', () => {
+    expect([offered({}), offered({ backends, port: '' })]).toEqual(['', ''])
+  })
+
+  test('gets a number where it is taken', () => {
+    const taken = new Set(['postgres-10-200-1-5-5432', 'postgres-10-200-1-5-5432-2'])
+    expect(offered({ backends }, taken)).toBe('postgres-10-200-1-5-5432-3')
+  })
+
+  test('is no field that is missing', () => {
+    expect([...formFaults(EMPTY_FORM, 'service').keys()]).toEqual(['backends'])
+  })
+
+  test('is left out of the command, which makes up the same', () => {
+    const command = exposeCommand({ ...EMPTY_FORM, backends, name: 'postgres-10-200-1-5-5432' })
+    expect(command).toEqual(['fairlead expose 10.200.1.5:5432', '--preset postgres', '--wait'])
+  })
+})
+
 test('what is missing is told field by field', () => {
   expect([
-    ...formFaults({ ...EMPTY_FORM, port: '70000', byName: true, door: 'wish', wish: 'x' }, 'service').keys(),
+    ...formFaults(
+      { ...EMPTY_FORM, isOwnName: true, port: '70000', byName: true, door: 'wish', wish: 'x' },
+      'service',
+    ).keys(),
   ]).toEqual(['name', 'backends', 'port', 'sniHostname', 'wish'])
   expect([...formFaults({ ...EMPTY_FORM, protocol: 'http' }, 'port').keys()]).toEqual(['domain'])
-  expect(formFaults(addBackends(form(), '10.0.0.1'), 'service').size).toBe(0)
+  expect(formFaults(addBackends(form(), '10.0.0.1', PRESETS), 'service').size).toBe(0)
 })
 
 describe('what is sent', () => {
@@ -151,7 +213,7 @@ describe('what is sent', () => {
   })
 
   test('a service has its backends and its one port', () => {
-    expect(serviceInput(addBackends(form({ name: ' orders-db ' }), '10.0.0.1'), NOW)).toEqual({
+    expect(serviceInput(addBackends(form({ name: ' orders-db ' }), '10.0.0.1', PRESETS), NOW)).toEqual({
       name: 'orders-db',
       preset: 'postgres',
       endpoints: [{ address: '10.0.0.1', weight: 1 }],
@@ -221,7 +283,7 @@ test('a fault of the interface finds its field', () => {
 
 test('the same by terminal is quoted for a shell', () => {
   expect(
-    exposeCommand(addBackends(form({ name: "it's", byName: true, sniHostname: 'db.example.com' }), 'fd00::5')),
+    exposeCommand(addBackends(form({ name: "it's", byName: true, sniHostname: 'db.example.com' }), 'fd00::5', PRESETS)),
   ).toEqual([
     "fairlead expose '[fd00::5]:5432'",
     "--name 'it'\\''s'",

@@ -1,4 +1,5 @@
 /** What `fairlead expose` is asked for, from its arguments. Pure, but for the time. */
+import { offeredName, presetOfPort } from '../../api/offer.ts'
 import type { Port, PresetId } from '../../api/port.ts'
 import { PRESET_IDS } from '../../api/port.ts'
 import type { Preset } from '../../api/service.ts'
@@ -70,11 +71,6 @@ function upstream(text: string, preset: Preset | null): { readonly host: string;
   throw new CliError(2, [`${JSON.stringify(text)} is not the address of a service: ${parsed.message}; ${way}`])
 }
 
-/** The kind of service that listens there as a rule, when nobody says: it brings the client's command and the probe along. */
-function presetOfPort(presets: readonly Preset[], protocol: Protocol, port: number): Preset | null {
-  return presets.find(preset => preset.port === port && preset.protocol === protocol && preset.id !== 'http') ?? null
-}
-
 /** Throws a CliError that says all of what is wrong with one argument. */
 export function readWish(args: ExposeArgs, presets: readonly Preset[], nowMs: number): ExposeWish {
   const id = args.preset === null ? null : oneOf('preset', args.preset, PRESET_IDS)
@@ -109,12 +105,8 @@ export function readWish(args: ExposeArgs, presets: readonly Preset[], nowMs: nu
   }
 }
 
-/** `postgres-10-200-1-5-5432`: short enough, and what the interface takes for a name. */
-export function nameOf({ name, preset, protocol, endpoint, port }: ExposeWish): string {
-  if (name !== null) return name
-  const slug = `${preset ?? protocol}-${endpoint}-${port}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
-  return slug.length <= 58 ? slug : `${slug.slice(0, 50)}-${port}`
-}
+/** The one that was asked for, else one that is made up. */
+export const nameOf = (wish: ExposeWish): string => wish.name ?? offeredName(wish)
 
 /** The body of the port. `isShared`: the wanted number is a shared one. */
 export function portInput(wish: ExposeWish, isShared: boolean): Readonly<Record<string, unknown>> {

@@ -41,15 +41,29 @@ export function ProtocolField(): ReactElement {
 export function NameField(): ReactElement {
   const { form, set, faultOf, leave } = usePortForm()
   return (
-    <Field label="Name" fault={faultOf('name')} hint="For people; can be changed later.">
+    <Field
+      label="Name"
+      aside={!form.isOwnName && form.name !== '' ? 'offered' : undefined}
+      fault={faultOf('name')}
+      hint={
+        form.isOwnName || form.name !== ''
+          ? 'For people; can be changed later.'
+          : 'Offered from preset and address, unless you type one.'
+      }
+    >
       {input => (
         <input
           {...input}
           className="input"
           data-first
           value={form.name}
-          onChange={event => set({ name: event.target.value })}
-          onBlur={() => leave('name')}
+          // The offered one is not mended letter by letter: who types takes its place.
+          onFocus={event => !form.isOwnName && event.target.select()}
+          onChange={event => set({ name: event.target.value, isOwnName: true })}
+          onBlur={() => {
+            if (form.name.trim() === '') set({ name: '', isOwnName: false })
+            else leave('name')
+          }}
           autoComplete="off"
           spellCheck={false}
           autoCapitalize="none"
@@ -94,13 +108,13 @@ export function PresetField(): ReactElement {
             className="preset"
             aria-checked={preset.id === form.preset}
             tabIndex={preset.id === form.preset || (chosen === undefined && at === 0) ? 0 : -1}
-            onClick={() => replace(withPreset(form, preset, presets))}
+            onClick={() => replace({ ...withPreset(form, preset, presets), isOwnPreset: true })}
             onKeyDown={event => {
               const to = nextByKey(event.key, at, choices.length)
               const next = to === null ? undefined : choices[to]
               if (next === undefined) return
               event.preventDefault()
-              replace(withPreset(form, next, presets))
+              replace({ ...withPreset(form, next, presets), isOwnPreset: true })
               const sibling = event.currentTarget.parentElement?.children[to ?? 0]
               if (sibling instanceof HTMLElement) sibling.focus()
             }}
@@ -126,7 +140,7 @@ export function PresetField(): ReactElement {
 }
 
 export function BackendsField(): ReactElement {
-  const { form, set, replace, faultOf, leave } = usePortForm()
+  const { form, set, replace, faultOf, leave, presets } = usePortForm()
   const { backends } = form
   const hint =
     backends.length === 0
@@ -141,7 +155,7 @@ export function BackendsField(): ReactElement {
           input={input}
           placeholder="10.200.1.5"
           chips={backends.map(({ address, weight }) => ({ value: address, weight }))}
-          onAdd={text => replace(addBackends(form, text))}
+          onAdd={text => replace(addBackends(form, text, presets))}
           onRemove={value => set({ backends: backends.filter(({ address }) => address !== value) })}
           {...(backends.length > 1
             ? {

@@ -4,6 +4,7 @@
  * The pair that Traefik refuses (a host name without TLS) cannot be entered: with a host name TLS passes through or ends at the proxy,
  * without one there is either no TLS to see or a passthrough of any TLS.
  */
+import { presetOfPort } from '../../../api/offer.ts'
 import type { Port, PortInput, PortPatch, PresetId } from '../../../api/port.ts'
 import type { Preset, ServiceInput } from '../../../api/service.ts'
 import type { Protocol } from '../../../core/problem.ts'
@@ -21,6 +22,10 @@ export type PortForm = {
   readonly protocol: Protocol
   readonly preset: PresetId
   readonly name: string
+  /** False: the name is offered (offered-name.ts), and follows preset and address. */
+  readonly isOwnName: boolean
+  /** False: nobody has chosen the preset, so that the port of an address may. */
+  readonly isOwnPreset: boolean
   /** Empty: what the control plane takes by itself. */
   readonly projectId: string
   readonly backends: readonly Backend[]
@@ -47,12 +52,15 @@ export type PortForm = {
   readonly expiresAt: string
 }
 
-export type FormField = keyof PortForm
+/** What is filled in; the rest says who did it. */
+export type FormField = Exclude<keyof PortForm, 'isOwnName' | 'isOwnPreset'>
 
 export const EMPTY_FORM: PortForm = {
   protocol: 'tcp',
   preset: 'postgres',
   name: '',
+  isOwnName: false,
+  isOwnPreset: false,
   projectId: '',
   backends: [],
   port: '5432',
@@ -149,16 +157,27 @@ export function splitAddress(text: string): { readonly address: string; readonly
   return { address: text, port: null }
 }
 
-/** What was typed or pasted, by commas, spaces or lines. A port with it becomes that of the form. */
-export function addBackends(form: PortForm, text: string): PortForm {
+/**
+ * What was typed or pasted, by commas, spaces or lines. A port with it becomes that of the form, and says what listens there unless
+ * somebody has chosen that.
+ */
+export function addBackends(form: PortForm, text: string, presets: readonly Preset[]): PortForm {
   const parts = text
     .split(/[\s,;]+/)
     .filter(Boolean)
     .map(splitAddress)
   const known = new Set(form.backends.map(({ address }) => address))
   const added = parts.filter(({ address }) => !known.has(address) && known.add(address))
-  const port = parts.find(one => one.port !== null)?.port ?? form.port
-  return { ...form, port, backends: [...form.backends, ...added.map(({ address }) => ({ address, weight: 1 }))] }
+  const backends = [...form.backends, ...added.map(({ address }) => ({ address, weight: 1 }))]
+  const port = parts.find(one => one.port !== null)?.port ?? null
+  return port === null ? { ...form, backends } : withUsualPreset({ ...form, port, backends }, presets)
+}
+
+function withUsualPreset(form: PortForm, presets: readonly Preset[]): PortForm {
+  if (form.isOwnPreset || form.protocol === 'http') return form
+  const custom = presets.find(({ id }) => id === 'custom')
+  const preset = presetOfPort(presets, form.protocol, Number(form.port)) ?? custom
+  return preset === undefined || preset.id === form.preset ? form : withPreset(form, preset, presets)
 }
 
 const isWhole = (text: string, from: number, to: number): boolean =>
@@ -168,7 +187,8 @@ const isWhole = (text: string, from: number, to: number): boolean =>
 export function formFaults(form: PortForm, asks: 'service' | 'port'): ReadonlyMap<FormField, string> {
   const faults = new Map<FormField, string>()
   if (asks === 'service') {
-    if (form.name.trim() === '') faults.set('name', 'A name is needed.')
+    // An offered name is there as soon as the address is.
+    if (form.isOwnName && form.name.trim() === '') faults.set('name', 'A name is needed.')
     if (form.backends.length === 0) faults.set('backends', 'At least one address is needed: 10.200.1.5')
   }
   if (!isWhole(form.port, 1, 65_535)) faults.set('port', 'A number from 1 to 65535.')
@@ -322,7 +342,8 @@ export function fieldOfFault(path: string): FormField | null {
   }
 }
 
-const FIELDS = Object.keys(EMPTY_FORM) as readonly FormField[]
+const { isOwnName: _name, isOwnPreset: _preset, ...FILLED_IN } = EMPTY_FORM
+const FIELDS = Object.keys(FILLED_IN) as readonly FormField[]
 
 /** Fields in which two forms differ: what was changed. */
 export const changedFields = (one: PortForm, other: PortForm): readonly FormField[] =>
@@ -337,7 +358,8 @@ export function exposeCommand(form: PortForm): readonly string[] {
   const host = first === undefined ? 'ADDRESS' : first.address.includes(':') ? `[${first.address}]` : first.address
   const options = [
     form.protocol === 'tcp' ? '' : `--protocol ${form.protocol}`,
-    form.name.trim() === '' ? '' : `--name ${quoted(form.name.trim())}`,
+    // The command makes up the same one.
+    form.isOwnName && form.name.trim() !== '' ? `--name ${quoted(form.name.trim())}` : '',
     form.preset === 'custom' ? '' : `--preset ${form.preset}`,
     form.protocol === 'http' && form.domain !== '' ? `--domain ${quoted(form.domain.trim())}` : '',
     form.protocol === 'tcp' && form.byName && form.sniHostname !== '' ? `--sni ${quoted(form.sniHostname.trim())}` : '',

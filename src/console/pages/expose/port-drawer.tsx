@@ -38,9 +38,11 @@ import {
 } from './form.ts'
 import { FormProvider, type FormView } from './form-context.ts'
 import { rememberProtocol } from './last-protocol.ts'
+import { isNameTaken } from './offered-name.ts'
 import { valueWords } from './plan-lines.ts'
 import { AfterSaving, type Saved } from './saved-card.tsx'
 import { type Asked, useDryRun } from './use-dry-run.ts'
+import { useOfferedName } from './use-offered-name.ts'
 import { WillChange } from './will-change.tsx'
 import '../service/service.css'
 import './expose.css'
@@ -127,7 +129,9 @@ function Editor({ target: first, initial, presets, pools, onClose, onSaved }: Ed
   useEffect(focusFirstField, [])
   const client = useClient()
   const { queries } = useRuntime()
-  const [form, setForm] = useState(initial)
+  const [typed, setTyped] = useState(initial)
+  const offer = useOfferedName(typed)
+  const form = target.kind === 'new' ? offer.form : typed
   const [left, setLeft] = useState<ReadonlySet<FormField>>(new Set())
   const [sendFault, setSendFault] = useState<CallFault | null>(null)
   const [theirs, setTheirs] = useState<{ readonly port: Port; readonly etag: string } | null>(null)
@@ -139,10 +143,13 @@ function Editor({ target: first, initial, presets, pools, onClose, onSaved }: Ed
   const isUnchanged = target.kind === 'edited' && changed.length === 0
   const asked = own.size === 0 && !isUnchanged ? askOf(target, form, now) : null
   const dry = useDryRun(asked)
+  useEffect(() => offer.refuse(dry.problems))
 
   const told = new Map<FormField, string>(own)
   const atFoot: string[] = []
-  for (const { field, message, remedy } of dry.problems) {
+  for (const { field, code, message, remedy } of dry.problems) {
+    // The next number is on its way.
+    if (isNameTaken({ field, code }) && target.kind === 'new' && !form.isOwnName) continue
     const words = [sentence(message), remedy === undefined ? '' : sentence(remedy)].filter(Boolean).join(' ')
     const of = fieldOfFault(field)
     const place = of === 'wish' && form.door !== 'wish' ? null : of
@@ -151,7 +158,7 @@ function Editor({ target: first, initial, presets, pools, onClose, onSaved }: Ed
   }
   const isWrong = own.size > 0 || dry.problems.length > 0
   const change = (next: PortForm): void => {
-    setForm(next)
+    setTyped(next)
     setSendFault(null)
   }
   // That a name is free says nothing of one that is ours already.
@@ -211,6 +218,7 @@ function Editor({ target: first, initial, presets, pools, onClose, onSaved }: Ed
       const fault = faultOfError(error)
       setBusy(false)
       if (fault.status === 412 && target.kind === 'edited') return void readTheirs(target)
+      if (target.kind === 'new') offer.refuse(fault.fields)
       setSendFault(fault)
     }
   }

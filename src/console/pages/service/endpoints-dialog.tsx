@@ -79,7 +79,7 @@ export function EndpointsDialog({ service, etag, onClose }: EndpointsDialogProps
               input={input}
               placeholder="10.200.1.5"
               chips={backends.map(({ address, weight }) => ({ value: address, weight }))}
-              onAdd={text => setBackends(addBackends({ ...EMPTY_FORM, backends }, text).backends)}
+              onAdd={text => setBackends(addBackends({ ...EMPTY_FORM, backends }, text, []).backends)}
               onRemove={value => setBackends(backends.filter(({ address }) => address !== value))}
               onWeight={(value, weight) =>
                 setBackends(backends.map(one => (one.address === value ? { ...one, weight } : one)))

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react'
 import { useLocation, useSearch } from 'wouter'
 import { usePresets } from '../../data/queries.ts'
 import { PATHS } from '../../places.ts'
-import { EMPTY_FORM, type PortForm, splitAddress, withPreset, withProtocol } from '../expose/form.ts'
+import { addBackends, EMPTY_FORM, type PortForm, splitAddress, withPreset, withProtocol } from '../expose/form.ts'
 import { lastProtocol } from '../expose/last-protocol.ts'
 import { PortDrawer } from '../expose/port-drawer.tsx'
 
@@ -17,18 +17,12 @@ export function ExposeDrawer(): ReactElement {
   let form: PortForm = EMPTY_FORM
   if (presets !== undefined && (protocol === 'http' || protocol === 'udp')) form = withProtocol(form, protocol, presets)
   if (presets !== undefined && wanted !== undefined)
-    form = withPreset(withProtocol(form, wanted.protocol, presets), wanted, presets)
+    form = { ...withPreset(withProtocol(form, wanted.protocol, presets), wanted, presets), isOwnPreset: true }
   if (number !== null && /^\d{1,5}$/.test(number)) form = { ...form, door: 'wish', wish: number }
   // From the palette: what was typed there may be an address as well as a name.
   const name = params.get('name') ?? ''
-  const split = splitAddress(name)
-  if (/^(?:\d+\.){3}\d+$/.test(split.address))
-    form = {
-      ...form,
-      backends: [{ address: split.address, weight: 1 }],
-      ...(split.port === null ? {} : { port: split.port }),
-    }
-  else form = { ...form, name }
+  if (/^(?:\d+\.){3}\d+$/.test(splitAddress(name).address)) form = addBackends(form, name, presets ?? [])
+  else if (name !== '') form = { ...form, name, isOwnName: true }
   return (
     <PortDrawer
       kind="new"
