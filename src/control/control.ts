@@ -24,6 +24,7 @@ import { makeId } from './db/id.ts'
 import type { ControlDeps } from './deps.ts'
 import { createHealth, NOT_YET_STARTED, type Readiness, readinessOfError, STOPPING } from './health.ts'
 import { createApp } from './http/app.ts'
+import { makeHostCheck } from './http/origin.ts'
 import { createHub } from './hub.ts'
 import { makeJobs } from './jobs/all.ts'
 import { createJobs, type Jobs } from './jobs.ts'
@@ -104,6 +105,8 @@ export function createControl(options: ControlOptions): Control {
   let connections: () => Promise<number> = async () => 0
   let closeListener: () => Promise<void> = async () => {}
 
+  const isOurHost = makeHostCheck(config)
+
   const ownReadiness = (): Promise<Readiness> =>
     lifecycle.signal.aborted ? Promise.resolve(STOPPING) : readiness().catch(readinessOfError)
 
@@ -118,7 +121,7 @@ export function createControl(options: ControlOptions): Control {
 
   function refuse(
     response: ServerResponse,
-    code: 'UNAUTHENTICATED' | 'DATABASE_UNAVAILABLE' | 'STOPPING',
+    code: 'UNAUTHENTICATED' | 'HOST_UNKNOWN' | 'DATABASE_UNAVAILABLE' | 'STOPPING',
     detail: string,
     remedy: string = PROBLEM_CODES[code].remedy,
   ): void {
@@ -137,6 +140,10 @@ export function createControl(options: ControlOptions): Control {
       const found = await ownReadiness()
       return sendJson(response, found.ready ? 200 : 503, 'application/json', found, head)
     }
+    const { host = '', authorization } = request.headers
+    // A page elsewhere that has pointed its own name to this machine would read them through a browser here.
+    if (authorization === undefined && !isOurHost(host))
+      return refuse(response, 'HOST_UNKNOWN', `${host.slice(0, 100)} is not a name of this control plane`)
     if (!(await mayScrape(request))) {
       response.setHeader('www-authenticate', 'Bearer realm="fairlead"')
       return refuse(response, 'UNAUTHENTICATED', 'metrics are for this machine, or for a token with the scope read')

@@ -1,9 +1,15 @@
 /**
  * The port of the control plane: there before the database is, and until the last answer has been given.
  *
- * Who answers is exchanged under it (`setHandler`), and so is the certificate, without closing anything.
+ * The certificate is exchanged under it (`setTls`), without closing anything.
  */
-import { createServer as createHttpServer, type RequestListener, type Server, STATUS_CODES } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { PROBLEM_TYPE } from '../api/problem.ts'
@@ -16,7 +22,6 @@ export type TlsMaterial = { readonly cert: string; readonly key: string }
 export type Listener = {
   /** Resolves with the address once it listens. Rejects when it cannot. */
   readonly listen: (address: ListenAddress) => Promise<ListenAddress>
-  readonly setHandler: (handler: RequestListener) => void
   /** For connections from now on. Throws when the two do not fit each other. */
   readonly setTls: (material: TlsMaterial) => void
   /** Takes no new connections, and resolves when the last one has gone; `graceMs` later all are cut. */
@@ -24,22 +29,28 @@ export type Listener = {
   readonly connections: () => Promise<number>
 }
 
-/** A request must arrive whole in this time: without it, slow ones would hold all connections. */
-const REQUEST_TIMEOUT_MS = 30_000
-const HEADERS_TIMEOUT_MS = 15_000
+export type ListenerTimes = {
+  /** A request must arrive whole in this time: without it, slow ones would hold all connections. */
+  readonly requestMs: number
+  readonly headersMs: number
+  /** How often it is looked for those that are late. */
+  readonly checkMs: number
+}
+
+const TIMES: ListenerTimes = { requestMs: 30_000, headersMs: 15_000, checkMs: 5_000 }
 /** Longer than proxies keep a connection that they might use again (60 s is usual), so that none sends into one that we are closing. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const MAX_HEADER_BYTES = 16 * 1024
 const MAX_CONNECTIONS = 20_000
 const IDLE_SWEEP_MS = 50
 
-const SERVER_OPTIONS = {
-  requestTimeout: REQUEST_TIMEOUT_MS,
-  headersTimeout: HEADERS_TIMEOUT_MS,
+const optionsOf = ({ requestMs, headersMs, checkMs }: ListenerTimes) => ({
+  requestTimeout: requestMs,
+  headersTimeout: headersMs,
   keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
   maxHeaderSize: MAX_HEADER_BYTES,
-  connectionsCheckingInterval: 5_000,
-}
+  connectionsCheckingInterval: checkMs,
+})
 
 /** Of a problem that no handler can answer, since there is no request yet. */
 function rawProblem(code: ProblemCode, detail: string): string {
@@ -58,12 +69,12 @@ function rawProblem(code: ProblemCode, detail: string): string {
   ].join('\r\n')
 }
 
-function clientProblem(code: string | undefined): string {
+function clientProblem(code: string | undefined, { requestMs }: ListenerTimes): string {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return rawProblem('HEADERS_TOO_LARGE', `the headers have more than ${MAX_HEADER_BYTES} bytes`)
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return rawProblem('REQUEST_TIMEOUT', `the request did not arrive within ${REQUEST_TIMEOUT_MS / 1000} s`)
+      return rawProblem('REQUEST_TIMEOUT', `the request did not arrive within ${requestMs / 1000} s`)
     default:
       return rawProblem('REQUEST_MALFORMED', 'what came is not a request of HTTP/1.1')
   }
@@ -73,17 +84,22 @@ const codeOf = (error: Error): string | undefined =>
   'code' in error && typeof error.code === 'string' ? error.code : undefined
 
 /** @param tls null: plain http */
-export function createListener(tls: TlsMaterial | null, first: RequestListener): Listener {
-  let handler = first
-  const onRequest: RequestListener = (request, response) => handler(request, response)
-  const secure =
-    tls === null ? null : createHttpsServer({ ...SERVER_OPTIONS, ...tls, minVersion: 'TLSv1.2' }, onRequest)
-  const server: Server = secure ?? createHttpServer(SERVER_OPTIONS, onRequest)
+export function createListener(tls: TlsMaterial | null, handler: RequestListener, times = TIMES): Listener {
+  const answers = new WeakMap<Socket, ServerResponse>()
+  const onRequest: RequestListener = (request, response) => {
+    answers.set(request.socket, response)
+    handler(request, response)
+  }
+  const options = optionsOf(times)
+  const secure = tls === null ? null : createHttpsServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, onRequest)
+  const server: Server = secure ?? createHttpServer(options, onRequest)
   server.maxConnections = MAX_CONNECTIONS
   server.on('clientError', (error: Error, socket: Socket) => {
-    // An answer has begun already, or nobody is there to read one.
-    if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy()
-    socket.end(clientProblem(codeOf(error)), () => socket.destroy())
+    // Nobody is there to read an answer, or one has begun already and is not at its end.
+    const answer = answers.get(socket)
+    const isAnswering = answer?.headersSent === true && !answer.writableFinished
+    if (!socket.writable || isAnswering) return void socket.destroy()
+    socket.end(clientProblem(codeOf(error), times), () => socket.destroy())
   })
   secure?.on('tlsClientError', (_error, socket) => socket.destroy())
 
@@ -99,9 +115,6 @@ export function createListener(tls: TlsMaterial | null, first: RequestListener):
           resolve({ host, port: bound === null || typeof bound === 'string' ? port : bound.port })
         })
       }),
-    setHandler(next) {
-      handler = next
-    },
     setTls: ({ cert, key }) => secure?.setSecureContext({ cert, key }),
     close: graceMs =>
       new Promise(resolve => {

@@ -175,6 +175,11 @@ describe('with its database', () => {
       expect((await get(address, '/metrics', proxied)).status).toBe(401)
       expect((await get(address, '/metrics', { ...proxied, authorization: 'Bearer flt_wrong' })).status).toBe(401)
       expect((await get(address, '/metrics', { ...proxied, ...asAdmin })).status).toBe(200)
+      // Nor is one of a page whose name was pointed to this machine.
+      const rebound = await get(address, '/metrics', { host: 'evil.example:7400' })
+      expect([rebound.status, JSON.parse(rebound.text).code]).toEqual([421, 'HOST_UNKNOWN'])
+      expect((await get(address, '/metrics', { host: 'evil.example', ...asAdmin })).status).toBe(200)
+      expect((await get(address, '/metrics', { host: `localhost:${address.port}` })).status).toBe(200)
 
       await control.stop()
       await expect(get(address, '/livez')).rejects.toMatchObject({ code: 'ECONNREFUSED' })

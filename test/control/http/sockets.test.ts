@@ -22,16 +22,12 @@ afterAll(async () => {
   await control.close()
 })
 
-/** Everything that comes back until the connection is closed, or `enough` says so. */
-async function talk(
-  write: (socket: Socket) => void | Promise<void>,
-  enough: (text: string) => boolean = () => false,
-): Promise<string> {
-  const socket = connect(port, '127.0.0.1')
+/** Everything that comes back until the connection is closed. */
+async function talk(write: (socket: Socket) => void | Promise<void>, to = port): Promise<string> {
+  const socket = connect(to, '127.0.0.1')
   let text = ''
   socket.setEncoding('latin1').on('data', chunk => {
     text += chunk
-    if (enough(text)) socket.destroy()
   })
   socket.on('error', () => {})
   await once(socket, 'connect')
@@ -172,6 +168,26 @@ test('a body of chunks without an end is refused at its limit', async () => {
     while (!socket.destroyed) if (!socket.write(chunk)) await drained(socket)
   })
   expect([[], [413]]).toContainEqual(statusesOf(text))
+  await alive()
+})
+
+test('what does not arrive in time is 408, and makes nothing', async () => {
+  const times = { requestMs: 600, headersMs: 300, checkMs: 50 }
+  const hasty = createListener(null, (request, response) => control.app.routing(request, response), times)
+  const to = (await hasty.listen({ host: '127.0.0.1', port: 0 })).port
+  const before = await made()
+  const slow = head('POST /api/v1/tokens HTTP/1.1', 'content-type: application/json', `content-length: ${body.length}`)
+  // A head without an end, a body without one, and the same behind a request that was answered.
+  const heads = await talk(socket => void socket.write('GET /api/v1/tokens HTTP/1.1\r\nhost: '), to)
+  const bodies = await talk(socket => void socket.write(slow + body.slice(0, 5)), to)
+  const second = await talk(socket => void socket.write(head('GET /api/v1/tokens HTTP/1.1') + slow), to)
+  expect([heads, bodies, second].map(statusesOf)).toEqual([[408], [408], [200, 408]])
+  for (const text of [heads, bodies, second]) {
+    expect(text).toContain('"code":"REQUEST_TIMEOUT"')
+    expect(text).toContain('the request did not arrive within 0.6 s')
+  }
+  expect(await made()).toBe(before)
+  await hasty.close(0)
   await alive()
 })
 
