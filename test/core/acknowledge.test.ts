@@ -45,6 +45,7 @@ describe('one step', () => {
     // ---------------------------------------------------------------------------------------------------------- steady
     ['steady, not read', { phase: 'steady' }, NOT_READ, {}, 'steady: none'],
     ['steady, not read for long', { phase: 'steady' }, BLIND, {}, 'steady: none'],
+    ['steady, overdue, not read now', { phase: 'steady' }, { ...OVERDUE, readable: false }, {}, 'steady: none'],
     ['steady, not fetched', { phase: 'steady' }, NOT_FETCHED, {}, 'steady: none'],
     ['steady, within the deadline', { phase: 'steady' }, EARLY, {}, 'steady: none'],
     ['steady, the beacon is there', { phase: 'steady' }, SEEN, {}, 'steady: applied'],

@@ -190,14 +190,17 @@ describe('a slow bleed', () => {
   })
 
   test('removals count for ten minutes', () => {
-    const guards = guarded()
-    guards.step({ keys: several(12) })
-    guards.step({ keys: several(6, 'r', 6), nowMs: 0 })
-    expect(heldKeys(guards.step({ keys: several(5, 'r', 7), nowMs: 10 * MINUTE - 1 }))).toEqual(['tcp/r6'])
-    const later = guarded()
-    later.step({ keys: several(12) })
-    later.step({ keys: several(6, 'r', 6), nowMs: 0 })
-    expect(heldKeys(later.step({ keys: several(5, 'r', 7), nowMs: 10 * MINUTE }))).toEqual([])
+    // The clock of a machine that runs for long is far from zero.
+    const began = 400 * MINUTE
+    const half = (): Guarded => {
+      const guards = guarded()
+      guards.step({ keys: several(12), nowMs: began - MINUTE })
+      guards.step({ keys: several(6, 'r', 6), nowMs: began })
+      return guards
+    }
+    const rest = several(5, 'r', 7)
+    expect(heldKeys(half().step({ keys: rest, nowMs: began + 10 * MINUTE - 1 }))).toEqual(['tcp/r6'])
+    expect(heldKeys(half().step({ keys: rest, nowMs: began + 10 * MINUTE }))).toEqual([])
   })
 
   test('what is held does not go when the window has passed', () => {
@@ -313,6 +316,13 @@ describe('a control plane that has nothing left', () => {
       'no HTTP or TCP route any more; there were 3',
     ],
     ['its only route', ['tcp/a'], [], ['tcp/a'], 'no route any more; there were 1'],
+    [
+      'nothing of one protocol, and less of another',
+      few,
+      ['tcp/a', 'http/a'],
+      ['udp/a', 'tcp/b'],
+      'the new state has no UDP route any more; there were 1',
+    ],
     ['other routes of the protocol', ['tcp/a', 'udp/a'], ['tcp/b', 'udp/a'], [], ''],
     ['fewer of each protocol', [...few, 'udp/b'], ['tcp/a', 'udp/a', 'http/a'], [], ''],
   ])('%s: held or not', (_, before, after, expected, message) => {

@@ -29,6 +29,8 @@ type Given = {
   readonly unasked?: readonly string[]
   readonly held?: readonly (readonly [RouteKey, string])[]
   readonly rejected?: readonly Problem[]
+  /** Of the body that Traefik was last seen to have, when it is another one; null: nobody knows it. */
+  readonly applied?: Lists | null
 }
 
 function judged(given: Given): readonly RouteVerdict[] {
@@ -45,6 +47,9 @@ function judged(given: Given): readonly RouteVerdict[] {
     polled: given.polled ?? 'yes',
     evidence: given.evidence ?? { kind: 'read', runtime: runtimeOf(raw) },
     held: new Map(given.held ?? []),
+    ...(given.applied === undefined
+      ? {}
+      : { applied: given.applied === null ? null : candidatesOf(stateWith({ ...given.applied })) }),
     ...(given.unasked === undefined ? {} : { unasked: new Map([['tcp/tcp_pg', given.unasked]]) }),
   })
 }
@@ -154,6 +159,26 @@ describe('one route', () => {
       '1 of 2 upstreams is down: 10.200.1.6:5432',
     ],
     [
+      'of which both upstreams are down',
+      {
+        lists: checked,
+        shows: change('tcpServices', 'tcp_pg@http', {
+          serverStatus: { '10.200.1.6:5432': 'DOWN', '10.200.1.5:5432': 'DOWN' },
+        }),
+      },
+      'degraded BACKEND_DOWN',
+      '2 of 2 upstreams are down: 10.200.1.5:5432, 10.200.1.6:5432',
+    ],
+    [
+      'of which the only upstream is down',
+      {
+        lists: { tcpRoutes: [tcpRoute({ upstreams: ['10.200.1.5:5432'], healthCheck: {} })] },
+        shows: change('tcpServices', 'tcp_pg@http', { serverStatus: { '10.200.1.5:5432': 'DOWN' } }),
+      },
+      'degraded BACKEND_DOWN',
+      'its only upstream is down: 10.200.1.5:5432',
+    ],
+    [
       'without upstreams',
       { lists: { tcpRoutes: [tcpRoute({ upstreams: [] })] } },
       'degraded NO_UPSTREAMS',
@@ -240,6 +265,87 @@ describe('one route', () => {
       shows: change('tcpRouters', 'tcp_pg@http', { status: 'disabled', error: ['a\nb\u001b[31m'] }),
     })
     expect(first?.message).toBe('Traefik shows the router tcp_pg as disabled: a\\u{a}b\\u{1b}[31m')
+  })
+})
+
+describe('a part that is not as it was compiled', () => {
+  const lists = {
+    routes: [httpRoute({ upstreams: [{ url: 'http://10.200.1.7:80' }, { url: 'http://10.200.1.8:80' }] })],
+    tcpRoutes: [tcpRoute(), tcpRoute({ id: 'sni', externalPort: 10002, sniHostname: 'a.example.com' })],
+    udpRoutes: [udpRoute()],
+  }
+  const twoEntryPoints = {
+    entryPoints: ['b', 'a'].map(name => ({ name, address: ':10001', port: 10001, protocol: 'tcp' as const })),
+  }
+  const notLive = (given: Given): string[] =>
+    judged(given).flatMap(({ protocol, id, verdict, message }) =>
+      verdict === 'live' ? [] : [`${protocol}/${id} ${verdict}: ${message}`],
+    )
+
+  test('all of them are live as they stand', () => {
+    expect(notLive({ lists })).toEqual([])
+  })
+
+  test.each<[string, string, string, object, string]>([
+    ['another entry point', 'tcpRouters', 'tcp_sni@http', { using: ['x'] }, 'tcp/sni'],
+    ['one more entry point', 'tcpRouters', 'tcp_sni@http', { using: ['tcp-10002', 'x'] }, 'tcp/sni'],
+    ['another entry point of UDP', 'udpRouters', 'udp_dns@http', { using: ['x'] }, 'udp/dns'],
+    ['another service', 'tcpRouters', 'tcp_sni@http', { service: 'x' }, 'tcp/sni'],
+    ['another service of UDP', 'udpRouters', 'udp_dns@http', { service: 'x' }, 'udp/dns'],
+    ['TLS that Traefik ends', 'tcpRouters', 'tcp_sni@http', { tls: { passthrough: false } }, 'tcp/sni'],
+    ['no TLS', 'tcpRouters', 'tcp_sni@http', { tls: undefined }, 'tcp/sni'],
+    ['no TLS for HTTP', 'routers', 'http_web@http', { tls: undefined }, 'http/web'],
+    ['the rule of another', 'routers', 'http_web@http', { rule: 'Host(`x`)' }, 'http/web'],
+  ])('%s', (_, map, name, more, key) => {
+    const router = name.slice(0, -'@http'.length)
+    expect(notLive({ lists, shows: change(map, name, more) })).toEqual([
+      `${key} pending: Traefik does not show the router ${router} as it is served`,
+    ])
+  })
+
+  test.each<[string, readonly string[]]>([
+    ['one upstream less', ['http://10.200.1.7:80']],
+    ['one upstream more', ['http://10.200.1.7:80', 'http://10.200.1.8:80', 'http://10.200.1.9:80']],
+  ])('%s', (_, urls) => {
+    const loadBalancer = { servers: urls.map(url => ({ url })) }
+    expect(notLive({ lists, shows: change('services', 'http_web@http', { loadBalancer }) })).toEqual([
+      'http/web pending: Traefik does not show the service http_web as it is served',
+    ])
+  })
+
+  test('the order of entry points and upstreams is nothing', () => {
+    const upstreams = ['10.200.1.6:1', '10.200.1.5:1']
+    const shows = (raw: Raw) => {
+      change('tcpRouters', 'tcp_pg@http', { using: ['b', 'a'] })(raw)
+      change('tcpServices', 'tcp_pg@http', {
+        loadBalancer: { servers: upstreams.map(address => ({ address })) },
+      })(raw)
+    }
+    expect(notLive({ lists: { tcpRoutes: [tcpRoute({ upstreams })] }, traefik: twoEntryPoints, shows })).toEqual([])
+  })
+})
+
+describe('what the runtime is too poor to show', () => {
+  const before = { tcpRoutes: [tcpRoute({ allowCidrs: ['10.0.0.0/8'] }), tcpRoute({ id: 'b', externalPort: 10002 })] }
+  const lists = { tcpRoutes: [tcpRoute({ allowCidrs: ['10.1.0.0/16'] }), tcpRoute({ id: 'b', externalPort: 10002 })] }
+  const rows = (given: Given) => judged(given).map(({ id, reason, message }) => [id, reason, message])
+  const LIVE = REASONS.LIVE.meaning
+  const LATER = 'Traefik does not show a configuration yet that has the route as it is now'
+
+  test('a route is live when the body that Traefik has holds it as it is', () => {
+    expect(rows({ lists, applied: before })).toEqual([
+      ['b', 'LIVE', LIVE],
+      ['pg', 'NOT_YET_APPLIED', LATER],
+    ])
+    expect(rows({ lists, applied: lists }).map(([, reason]) => reason)).toEqual(['LIVE', 'LIVE'])
+  })
+
+  test('of a body that nobody knows no route is live', () => {
+    expect(rows({ lists, applied: null }).map(([, reason]) => reason)).toEqual(['NOT_YET_APPLIED', 'NOT_YET_APPLIED'])
+    expect(rows({ lists, applied: null, polled: 'no' }).map(([, reason]) => reason)).toEqual([
+      'NOT_YET_POLLED',
+      'NOT_YET_POLLED',
+    ])
   })
 })
 
