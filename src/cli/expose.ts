@@ -6,6 +6,7 @@ import { PresetList, Service } from '../api/service.ts'
 import { SYSTEM_CLOCK } from '../lib/clock.ts'
 import type { ApiClient } from './client/api-client.ts'
 import { CONNECTION_OPTIONS, findTarget, openClient, withClient } from './client/connection.ts'
+import { type Hints, openHints } from './client/hints.ts'
 import { RefusedError } from './client/problem.ts'
 import { projectId } from './client/projects.ts'
 import { defineCommand } from './command.ts'
@@ -76,22 +77,9 @@ function sayMade({ service, port }: Made, io: Io): void {
   for (const line of commandLines(port)) io.out(`  ${clean(line)}\n`)
 }
 
-async function expose(client: ApiClient, args: ExposeArgs, options: Options, io: Io): Promise<ExitCode> {
-  const presets = await client.ask({ path: '/presets' }, PresetList)
-  const wish = readWish(args, presets.items, io.now())
-  const sinceMs = SYSTEM_CLOCK.monotonic()
-  const made = await make(client, wish, options.project)
-  if (!options.wait) {
-    if (options.json) io.out(`${JSON.stringify(made)}\n`)
-    else sayMade(made, io)
-    return 0
-  }
+async function waitFor(client: ApiClient, hints: Hints, made: Made, sinceMs: number, options: Options, io: Io) {
   const outcome = await waitForVerdict({
-    client,
-    routeId: made.port.id,
-    clock: SYSTEM_CLOCK,
-    deadlineMs: WAIT_MS,
-    sinceMs,
+    ...{ client, hints, routeId: made.port.id, clock: SYSTEM_CLOCK, deadlineMs: WAIT_MS, sinceMs },
   })
   if (options.json) {
     const { route, live } = outcome
@@ -99,6 +87,23 @@ async function expose(client: ApiClient, args: ExposeArgs, options: Options, io:
   } else if (outcome.live) sayLive(made, outcome, io)
   else sayNotLive(outcome, io)
   return outcome.live ? 0 : 1
+}
+
+async function expose(client: ApiClient, args: ExposeArgs, options: Options, io: Io): Promise<ExitCode> {
+  const presets = await client.ask({ path: '/presets' }, PresetList)
+  const wish = readWish(args, presets.items, io.now())
+  // Open before there is anything to hear.
+  const hints = options.wait ? openHints(client) : null
+  try {
+    const sinceMs = SYSTEM_CLOCK.monotonic()
+    const made = await make(client, wish, options.project)
+    if (hints !== null) return await waitFor(client, hints, made, sinceMs, options, io)
+    if (options.json) io.out(`${JSON.stringify(made)}\n`)
+    else sayMade(made, io)
+    return 0
+  } finally {
+    await hints?.close()
+  }
 }
 
 export const exposeCommand = defineCommand({

@@ -18,6 +18,8 @@ export type Question = {
   /** Sent as JSON. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
+  /** Ends it, its answer included. */
+  readonly signal?: AbortSignal
 }
 
 export interface ApiClient {
@@ -105,7 +107,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   }
 
   const send = (question: Question, key: string | null) => {
-    const { method = 'GET', path, body, headers = {} } = question
+    const { method = 'GET', path, body, headers = {}, signal } = question
     return request(`${url}${PREFIX}${path}`, {
       dispatcher,
       method,
@@ -121,6 +123,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
     })
   }
 

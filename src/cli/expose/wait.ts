@@ -1,7 +1,11 @@
-/** Waits until it is known what became of a route: by asking again and again, since a word that was missed must not keep anybody waiting. */
+/**
+ * Waits until it is known what became of a route: asks when word of it comes, and now and then all the same, since a word that was missed
+ * must not keep anybody waiting.
+ */
 import { Route, type RouteOnNode } from '../../api/route.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { ApiClient } from '../client/api-client.ts'
+import type { Hints } from '../client/hints.ts'
 
 export type Outcome =
   /** From the moment that the control plane had written it down; null where no node has measured. */
@@ -9,7 +13,8 @@ export type Outcome =
   | { readonly live: false; readonly route: Route; readonly node: RouteOnNode | null }
 
 export type WaitOptions = {
-  readonly client: ApiClient
+  readonly client: Pick<ApiClient, 'ask'>
+  readonly hints: Pick<Hints, 'isOpen' | 'heard'>
   readonly routeId: string
   readonly clock: Clock
   readonly deadlineMs: number
@@ -19,6 +24,8 @@ export type WaitOptions = {
 
 const FIRST_PAUSE_MS = 40
 const LONGEST_PAUSE_MS = 500
+/** Between two looks of who would be told. */
+const TOLD_PAUSE_MS = 2_000
 /** A verdict that has stood for so long will not change by waiting. */
 const FINAL_AFTER_MS = 3_000
 
@@ -33,7 +40,7 @@ function liveAfter({ nodes }: Route, waitedMs: number): number {
 }
 
 export async function waitForVerdict(options: WaitOptions): Promise<Outcome> {
-  const { client, routeId, clock, deadlineMs, sinceMs } = options
+  const { client, hints, routeId, clock, deadlineMs, sinceMs } = options
   const deadline = clock.monotonic() + deadlineMs
   const never = new AbortController().signal
   const standing = { verdict: '', since: 0 }
@@ -43,8 +50,11 @@ export async function waitForVerdict(options: WaitOptions): Promise<Outcome> {
     if (route.verdict === 'live' && route.nodes.length > 0)
       return { live: true, afterMs: liveAfter(route, now - sinceMs), route }
     if (standing.verdict !== route.verdict) Object.assign(standing, { verdict: route.verdict, since: now })
-    const isFinal = !isUnderWay(route) && now - standing.since >= FINAL_AFTER_MS
-    if (isFinal || now >= deadline) return { live: false, route, node: worst(route) }
-    await clock.sleep(pauseMs, never)
+    const finalInMs = isUnderWay(route) ? Number.POSITIVE_INFINITY : standing.since + FINAL_AFTER_MS - now
+    const leftMs = Math.min(finalInMs, deadline - now)
+    if (leftMs <= 0) return { live: false, route, node: worst(route) }
+    const heard = await hints.heard(routeId, Math.min(hints.isOpen() ? TOLD_PAUSE_MS : pauseMs, leftMs))
+    // Where much happens there is always word of something: that is no reason to ask more often than without it.
+    if (heard === 'perhaps') await clock.sleep(Math.min(pauseMs, leftMs), never)
   }
 }
