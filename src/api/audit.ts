@@ -17,6 +17,16 @@ export const AuditQuery = PageQuery.extend({
 }).meta({ id: 'AuditQuery' })
 export type AuditQuery = z.infer<typeof AuditQuery>
 
+export const SavedToLive = z
+  .object({
+    ms: z.number().min(0).meta({ description: 'On the slowest node, until the last of its routes was live there.' }),
+    nodeId: z.string().meta({ description: 'The slowest node.' }),
+    nodeName: z.string(),
+    nodes: z.int().meta({ description: 'How many nodes have measured it.' }),
+  })
+  .meta({ id: 'SavedToLive' })
+export type SavedToLive = z.infer<typeof SavedToLive>
+
 export const AuditRow = z
   .object({
     id: z.int(),
@@ -38,6 +48,10 @@ export const AuditRow = z
       .nullable()
       .meta({ description: 'The revision that it made; null when nodes are told nothing new.' }),
     removedRoutes: z.array(z.string()),
+    savedToLive: SavedToLive.nullable().meta({
+      description:
+        'Of this very change, whatever came after it. Null when no node measured it: it made no route live, a later change overtook it, or it is longer ago than the history of verdicts.',
+    }),
   })
   .meta({ id: 'AuditRow' })
 export type AuditRow = z.infer<typeof AuditRow>

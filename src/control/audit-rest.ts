@@ -1,6 +1,7 @@
 /** The audit log over HTTP: read only, there is no other way. */
 import { and, desc, eq, gte, inArray, like, lt, sql } from 'drizzle-orm'
-import { AuditPage, AuditQuery, type AuditRow } from '../api/audit.ts'
+import { z } from 'zod'
+import { AuditPage, AuditQuery, type AuditRow, type SavedToLive } from '../api/audit.ts'
 import { type Actor, visibleTo } from './access/actor.ts'
 import { apiTokens } from './db/schema-access.ts'
 import { auditLog } from './db/schema-log.ts'
@@ -11,6 +12,7 @@ import { ApiError } from './http/api-error.ts'
 import { makeCursor, readCursor, takePage } from './http/page.ts'
 import { type App, actorOf } from './http/route.ts'
 import { read } from './http/write.ts'
+import { readJson } from './routes/fleet.ts'
 
 type Row = typeof auditLog.$inferSelect
 
@@ -47,7 +49,40 @@ export async function listAudit(tx: Tx, actor: Actor, query: AuditQuery) {
     .limit(limit + 1)
   const { items, nextCursor } = takePage(rows, limit, row => makeCursor(row.id))
   const names = await namesOf(tx, items)
-  return { items: items.map(row => toWire(row, names)), nextCursor }
+  const times = await timesOf(tx, actor, items)
+  return { items: items.map(row => toWire(row, names, times)), nextCursor }
+}
+
+const timeRow = z.object({
+  revision: z.number(),
+  ms: z.number(),
+  nodeId: z.string(),
+  nodeName: z.string(),
+  nodes: z.number(),
+})
+
+type Times = ReadonlyMap<number, SavedToLive>
+
+/** From saved to live on the slowest node, by the revision that a change made: of the routes that the actor may see. */
+async function timesOf(tx: Tx, actor: Actor, rows: readonly Row[]): Promise<Times> {
+  const revisions = [...new Set(rows.flatMap(({ revision }) => revision ?? []))]
+  if (revisions.length === 0) return new Map()
+  const mine = actor.projectId === null ? sql`true` : sql`h.project_id = ${actor.projectId}`
+  const found = await readJson(
+    tx,
+    timeRow,
+    sql`select distinct on (m.revision) m.revision, m.ms, m.node_id as "nodeId", n.name as "nodeName",
+        count(*) over (partition by m.revision)::int as nodes
+      from measured m join nodes n on n.id = m.node_id
+      order by m.revision, m.ms desc, m.node_id`,
+    sql`with measured as (
+      select h.measured_revision as revision, h.node_id, max((h.timings_ms ->> 'savedToLive')::numeric) as ms
+      from verdict_history h
+      where h.measured_revision = any(${sql.param(revisions)}::bigint[]) and ${mine}
+      group by 1, 2
+    )`,
+  )
+  return new Map(found.map(({ revision, ...time }) => [revision, time]))
 }
 
 /** What the actors of these rows are called now; of sessions, which end, what they were called when they were opened. */
@@ -82,7 +117,7 @@ async function namesOf(tx: Tx, rows: readonly Row[]): Promise<ReadonlyMap<string
   return new Map(found.flatMap(({ id, name }) => (name === null ? [] : [[id, name] as const])))
 }
 
-const toWire = (row: Row, names: ReadonlyMap<string, string>): AuditRow => ({
+const toWire = (row: Row, names: ReadonlyMap<string, string>, times: Times): AuditRow => ({
   id: row.id,
   at: row.at.toISOString(),
   actor: { kind: row.actorKind, id: row.actorId, name: names.get(row.actorId) ?? null },
@@ -95,6 +130,7 @@ const toWire = (row: Row, names: ReadonlyMap<string, string>): AuditRow => ({
   epoch: row.epoch,
   revision: row.revision,
   removedRoutes: row.removedRoutes,
+  savedToLive: row.revision === null ? null : (times.get(row.revision) ?? null),
 })
 
 export function registerAudit(app: App, deps: ControlDeps): void {

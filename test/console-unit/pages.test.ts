@@ -121,6 +121,7 @@ const row = (id: number, part: Partial<AuditRow> = {}): AuditRow => ({
   epoch: 1,
   revision: id,
   removedRoutes: [],
+  savedToLive: null,
   ...part,
 })
 

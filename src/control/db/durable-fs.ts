@@ -6,6 +6,8 @@
  * PGlite is pinned to the letter, what we need is checked when a database opens, and a test counts the calls.
  */
 import fs from 'node:fs'
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
 import { DatabaseError } from './error.ts'
@@ -88,12 +90,25 @@ export class DurableFs extends NodeFS {
   }
 }
 
+// Of a thousand files one after the other takes five times as long: the disk is asked for each, instead of for many at once.
+const SYNCS_AT_ONCE = 16
+
 /** Writes a whole folder through to the disk: what was made in it without fsync is then as safe as with it. */
-export function syncTree(directory: string): void {
-  for (const entry of fs.readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() || entry.isDirectory()) syncPath(`${entry.parentPath}/${entry.name}`)
+export async function syncTree(directory: string): Promise<void> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const inside = entries.filter(entry => entry.isFile() || entry.isDirectory())
+  const paths = [directory, ...inside.map(entry => join(entry.parentPath, entry.name))].values()
+  const syncNext = async (): Promise<void> => {
+    for (const path of paths) {
+      const file = await open(path, 'r')
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    }
   }
-  syncPath(directory)
+  await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, syncNext))
 }
 
 export function syncPath(path: string): void {

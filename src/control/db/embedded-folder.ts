@@ -6,8 +6,9 @@
  *   DIRECTORY/db/data.new  one in the making; renamed when all of it is on the disk
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import { type DirectoryLock, lockKey, takeLock } from '../../lib/directory-lock.ts'
 import { errorCode } from '../../lib/errors.ts'
@@ -18,6 +19,9 @@ import { DatabaseError } from './error.ts'
 /** The version of the PostgreSQL inside PGlite: its data is of no use to another. */
 export const EMBEDDED_VERSION = '18'
 
+/** What initdb makes, which takes it four seconds of computing. Made by `npm run build`; a checkout that was not built may have none. */
+export const CLUSTER_IMAGE = fileURLToPath(new URL('../../../dist/cluster.tar.gz', import.meta.url))
+
 // fdatasync is a stub in PGlite, so the log is written through by fsync. Without -F, which is fsync=off.
 const START_PARAMETERS = [
   ...PGlite.defaultStartParams.filter(parameter => parameter !== '-F'),
@@ -27,10 +31,13 @@ const START_PARAMETERS = [
 const unusable = (path: string, found: string, cause?: unknown): DatabaseError =>
   new DatabaseError('DATABASE_DIRECTORY_UNUSABLE', `database folder ${path}: ${found}`, { cause })
 
-async function startIn(data: string, onAbort: () => void): Promise<Instance> {
+async function startIn(data: string, onAbort: () => void, image?: Blob): Promise<Instance> {
   const fs = new DurableFs(data, { onAbort })
   try {
-    const pglite = await PGlite.create({ fs, startParams: START_PARAMETERS })
+    const pglite = await PGlite.create({
+      ...{ fs, startParams: START_PARAMETERS },
+      ...(image === undefined ? {} : { loadDataDir: image }),
+    })
     return { pglite, abandon: () => fs.abandon() }
   } catch (error) {
     fs.abandon()
@@ -38,14 +45,31 @@ async function startIn(data: string, onAbort: () => void): Promise<Instance> {
   }
 }
 
-async function makeCluster(folder: string): Promise<void> {
-  const unfinished = join(folder, 'data.new')
-  await rm(unfinished, { recursive: true, force: true })
-  await mkdir(unfinished, { mode: 0o700 })
-  const { pglite } = await startIn(unfinished, () => {})
+/** Writes a cluster without tables, packed as `CLUSTER_IMAGE` is, to this file. */
+export async function writeClusterImage(file: string): Promise<void> {
+  const pglite = await PGlite.create()
+  const image = await pglite.dumpDataDir('gzip')
   await pglite.close()
-  // initdb syncs nothing; a loss of power must not leave a database with holes under the final name.
-  syncTree(unfinished)
+  await writeFile(file, new Uint8Array(await image.arrayBuffer()))
+}
+
+async function makeCluster(folder: string, imageFile: string): Promise<void> {
+  const unfinished = join(folder, 'data.new')
+  const make = async (image?: Blob): Promise<void> => {
+    await rm(unfinished, { recursive: true, force: true })
+    await mkdir(unfinished, { mode: 0o700 })
+    const { pglite } = await startIn(unfinished, () => {}, image)
+    await pglite.close()
+  }
+  const image = await readFile(imageFile).then(
+    bytes => new Blob([bytes], { type: 'application/gzip' }),
+    () => null,
+  )
+  // One that is damaged, or was made by another version, is as good as none.
+  if (image === null) await make()
+  else await make(image).catch(() => make())
+  // Nothing of it was synced so far; a loss of power must not leave a database with holes under the final name.
+  await syncTree(unfinished)
   await rename(unfinished, join(folder, 'data'))
   syncPath(folder)
 }
@@ -58,14 +82,17 @@ async function lockFolder(folder: string): Promise<DirectoryLock> {
 }
 
 /** Takes the lock of the folder in `directory`, makes the cluster if there is none, and says how to start it. */
-export async function openFolder(directory: string): Promise<Pick<EmbeddedOptions, 'start' | 'onClosed'>> {
+export async function openFolder(
+  directory: string,
+  { image = CLUSTER_IMAGE }: { readonly image?: string } = {},
+): Promise<Pick<EmbeddedOptions, 'start' | 'onClosed'>> {
   const folder = join(directory, 'db')
   const data = join(folder, 'data')
   let lock: DirectoryLock | null = null
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     lock = await lockFolder(folder)
-    if (!existsSync(data)) await makeCluster(folder)
+    if (!existsSync(data)) await makeCluster(folder, image)
     const version = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim()
     if (version !== EMBEDDED_VERSION)
       throw unusable(

@@ -126,12 +126,17 @@ export const verdictHistory = pgTable(
     /** When the node saw it, by our clock. */
     at: moment('at').notNull(),
     recordedAt: moment('recorded_at').notNull().defaultNow(),
+    /** The change of the route whose way from saved to live is in the timings; null: it was not measured. */
+    measuredRevision: bigint('measured_revision', { mode: 'number' }),
     /** By stage. */
     timingsMs: jsonb('timings_ms').$type<Readonly<Record<string, number>>>().notNull().default({}),
   },
   table => [
     index('verdict_history_route_index').on(table.routeId, table.nodeId, table.id),
     index('verdict_history_recorded_at_index').on(table.recordedAt),
+    index('verdict_history_measured_index')
+      .on(table.measuredRevision)
+      .where(sql`${table.measuredRevision} is not null`),
   ],
 )
 

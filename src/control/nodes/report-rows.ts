@@ -65,15 +65,21 @@ export async function writeVerdicts(
     ), old as (
       select protocol, route_id, verdict, reason from node_verdicts where node_id = ${nodeId}
     ), remembered as (
-      insert into verdict_history (node_id, route_id, project_id, verdict, reason, message, revision, at, timings_ms)
+      insert into verdict_history
+        (node_id, route_id, project_id, verdict, reason, message, revision, at, timings_ms, measured_revision)
       select ${nodeId}, i.id, s.project_id, i.verdict, i.reason, i.message, i.revision, i.since,
-        coalesce(i.timings, '{}') || case
-          when i.verdict = 'live' and i.timings is not null and i.since >= p.route_changed_at
+        coalesce(i.timings, '{}') || case when m.yes
           then jsonb_build_object('savedToLive', round(extract(epoch from i.since - p.route_changed_at) * 1000))
-          else '{}' end
+          else '{}' end,
+        case when m.yes then p.route_revision end
       from input i
         join service_ports p on p.id = i.id and p.protocol = i.protocol
         join services s on s.id = p.service_id
+        -- Measured is the change that the node has: one that was saved meanwhile has a way of its own.
+        cross join lateral (
+          select i.verdict = 'live' and i.timings is not null and i.since >= p.route_changed_at
+            and coalesce(i.revision, p.route_revision) >= p.route_revision as yes
+        ) m
         left join old o on o.protocol = i.protocol and o.route_id = i.id
         left join lateral (
           select verdict, reason, at from verdict_history where route_id = i.id and node_id = ${nodeId} order by id desc limit 1

@@ -1,0 +1,2 @@
+ALTER TABLE "verdict_history" ADD COLUMN "measured_revision" bigint;--> statement-breakpoint
+CREATE INDEX "verdict_history_measured_index" ON "verdict_history" USING btree ("measured_revision") WHERE "verdict_history"."measured_revision" is not null;
