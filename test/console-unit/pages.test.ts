@@ -10,6 +10,7 @@ import {
   auditSentence,
   byDay,
   newestOfEach,
+  slowestWords,
 } from '../../src/console/pages/audit/audit-words.ts'
 import { addressOf, planLines } from '../../src/console/pages/expose/plan-lines.ts'
 import { allLines, driftWords, nodeState, nodesSentence } from '../../src/console/pages/nodes/node-state.ts'
@@ -179,9 +180,30 @@ describe('an audit row', () => {
       after: { name: 'a,"b"' },
     })
     expect(auditCsv([evil])).toBe(
-      'at,actor,action,resource,resourceId,projectId,revision,requestId,before,after\r\n' +
-        `2026-11-23T10:00:00.000Z,"'=HYPERLINK(""x"")",service.create,service,svc_1,prj_1,4,req_1,,"{""name"":""a,\\""b\\""""}"\r\n`,
+      'at,actor,action,resource,resourceId,projectId,revision,savedToLiveMs,slowestNode,requestId,before,after\r\n' +
+        `2026-11-23T10:00:00.000Z,"'=HYPERLINK(""x"")",service.create,service,svc_1,prj_1,4,not measured,,req_1,,"{""name"":""a,\\""b\\""""}"\r\n`,
     )
+  })
+
+  test('has the time of its change, says that none was measured, or has none to measure', () => {
+    const savedToLive = { ms: 61, nodeId: 'srv_2', nodeName: 'proxy-2', nodes: 3 }
+    const rows = [
+      row(5, { savedToLive }),
+      row(4),
+      row(3, { action: 'port.update', resource: { kind: 'port', id: 'prt_1' }, removedRoutes: ['prt_1'] }),
+      row(2, { action: 'service.delete', after: null, removedRoutes: ['prt_1'] }),
+      row(1, { action: 'session.open', resource: { kind: 'session', id: 'ses_1' }, revision: null }),
+    ]
+    const lines = auditCsv(rows).split('\r\n').slice(1, -1)
+    expect(lines.map(line => line.split(',').slice(7, 9))).toEqual([
+      ['61', 'proxy-2'],
+      ['not measured', ''],
+      ['', ''],
+      ['', ''],
+      ['', ''],
+    ])
+    expect(slowestWords(savedToLive)).toBe('slowest on proxy-2, of 3 nodes')
+    expect(slowestWords({ ...savedToLive, nodes: 1 })).toBe('measured on proxy-2')
   })
 
   test('stands under its day, and only the newest of a thing tells of now', () => {

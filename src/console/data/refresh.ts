@@ -84,6 +84,8 @@ export function createRefresh(client: Client, queries: QueryClient): (plan: Refr
     }
     if (plan.nodes === null || plan.nodes.length > 0) invalidate(keys.allNodes)
     invalidate(keys.overview)
-    if (plan.declared) for (const key of [keys.allPools, keys.projects, keys.allAudit]) invalidate(key)
+    if (plan.declared) for (const key of [keys.allPools, keys.projects]) invalidate(key)
+    // A change stands there with the time until it was live, which comes with the verdicts.
+    if (plan.declared || plan.routes === null || plan.routes.length > 0) invalidate(keys.allAudit)
   }
 }

@@ -15,7 +15,6 @@ import { Bar, Empty, ErrorCard, faultOf, Loading, NoMatch } from '../../ui/state
 import { toast } from '../../ui/toast.tsx'
 import { worstStanding } from '../../verdict/standing.ts'
 import { useRowStanding } from '../../verdict/use-standing.ts'
-import { VerdictMark } from '../../verdict/verdict-mark.tsx'
 import { counted } from '../../words/count.ts'
 import { withMarks } from '../../words/safe-text.ts'
 import { findRows, makeIndex } from '../../words/search.ts'
@@ -30,7 +29,8 @@ export function AuditPage(): ReactElement {
     <Page title="Audit" action={<ExportAction filters={filters} />}>
       <div className="stack g4">
         <PageHead title="Audit">
-          Every change and who made it. Rows are written with the change itself and never altered.
+          Every change, who made it, and how long it took to be live. Rows are written with the change itself and never
+          altered.
         </PageHead>
         <Log filters={filters} change={change} />
       </div>
@@ -133,13 +133,7 @@ function Days({
                 ? (byRoute.get(row.resource.id) ?? byService.get(row.resource.id))
                 : undefined
               const standing = its === undefined ? null : worstStanding(its.map(standingOf))
-              const outcome =
-                standing !== null ? (
-                  <VerdictMark standing={standing} />
-                ) : row.removedRoutes.length > 0 ? (
-                  <span className="gone">gone</span>
-                ) : null
-              return <AuditRow key={row.id} row={row} names={names} outcome={outcome} />
+              return <AuditRow key={row.id} row={row} names={names} standing={standing} />
             })}
           </ul>
         </section>

@@ -1,4 +1,4 @@
-/** One change: when, who, what in a sentence, and what is true of it now. It opens to what it changed. */
+/** One change: when, who, what in a sentence, what is true of it now, and how long it took to be live. It opens to what it changed. */
 import { ChevronDown } from 'lucide-react'
 import { type ReactElement, type ReactNode, useState } from 'react'
 import { Link } from 'wouter'
@@ -7,17 +7,20 @@ import { href } from '../../places.ts'
 import { Avatar } from '../../ui/avatar.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Text } from '../../ui/text.tsx'
+import { Took } from '../../ui/time.tsx'
+import type { Standing } from '../../verdict/standing.ts'
+import { VerdictMark } from '../../verdict/verdict-mark.tsx'
 import { clockWords, fullWords } from '../../words/time.ts'
-import { auditChanges, auditSentence, fieldWords } from './audit-words.ts'
+import { auditChanges, auditSentence, fieldWords, isToBeLive, NOT_MEASURED, slowestWords } from './audit-words.ts'
 
 type AuditRowProps = {
   readonly row: Row
   readonly names: ReadonlyMap<string, string>
-  /** A verdict, `gone`; null: it says nothing of what is now. */
-  readonly outcome: ReactNode
+  /** Of what it was done to, as that is now; null: another change came after it, or it was done to nothing that has a verdict. */
+  readonly standing: Standing | null
 }
 
-export function AuditRow({ row, names, outcome }: AuditRowProps): ReactElement {
+export function AuditRow({ row, names, standing }: AuditRowProps): ReactElement {
   const [isOpen, setOpen] = useState(false)
   const { actor, at } = row
   const { verb, name, rest, target } = auditSentence(row, names)
@@ -50,7 +53,9 @@ export function AuditRow({ row, names, outcome }: AuditRowProps): ReactElement {
         )}{' '}
         <Text most={60}>{rest}</Text>
       </span>
-      <span className="hide-sm">{outcome}</span>
+      <span className="outcome">
+        <Outcome row={row} standing={standing} />
+      </span>
       <button
         type="button"
         className="btn sm icon quiet"
@@ -63,6 +68,38 @@ export function AuditRow({ row, names, outcome }: AuditRowProps): ReactElement {
       </button>
       {isOpen && <Detail row={row} id={id} />}
     </li>
+  )
+}
+
+/** What became of it: the verdict of now where it is the last change, and the time that this change took. */
+function Outcome({ row, standing }: Omit<AuditRowProps, 'names'>): ReactElement | null {
+  if (standing === null && row.removedRoutes.length > 0) return <span className="gone">gone</span>
+  const { savedToLive: took } = row
+  const mark = standing !== null && <VerdictMark standing={standing} />
+  if (took !== null)
+    return (
+      <>
+        {mark}
+        <span className="t3 nowrap" title={slowestWords(took)}>
+          {standing?.shown === 'live' ? '' : 'live in '}
+          <Took ms={took.ms} />
+        </span>
+      </>
+    )
+  // What is not live has not taken its time yet.
+  const isOver = standing === null || standing.shown === 'live'
+  return (
+    <>
+      {mark}
+      {isOver && isToBeLive(row) && (
+        <span
+          className="t3 nowrap"
+          title="A later change overtook it, it made no route live, or it was over 30 days ago."
+        >
+          {NOT_MEASURED}
+        </span>
+      )}
+    </>
   )
 }
 
@@ -85,6 +122,17 @@ function Detail({ row, id }: { readonly row: Row; readonly id: string }): ReactE
           )}
         </Fact>
       ))}
+      {(row.savedToLive !== null || isToBeLive(row)) && (
+        <Fact name="saved to live">
+          {row.savedToLive === null ? (
+            NOT_MEASURED
+          ) : (
+            <>
+              <Took ms={row.savedToLive.ms} />, <Text>{slowestWords(row.savedToLive)}</Text>
+            </>
+          )}
+        </Fact>
+      )}
       {row.revision !== null && <Fact name="revision">{row.revision}</Fact>}
       {row.requestId !== null && (
         <Fact name="request">

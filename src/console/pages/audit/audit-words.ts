@@ -1,5 +1,5 @@
 /** A row of the audit log as a sentence, as what it changed, and as a line of a table that a spreadsheet can read. */
-import type { AuditRow } from '../../../api/audit.ts'
+import type { AuditRow, SavedToLive } from '../../../api/audit.ts'
 import { changeWords } from '../../words/change.ts'
 import { dayHeading } from '../../words/time.ts'
 
@@ -115,6 +115,21 @@ export function newestOfEach(rows: readonly AuditRow[]): ReadonlySet<number> {
   return newest
 }
 
+/** Of a change whose time could be measured and was not. */
+export const NOT_MEASURED = 'not measured'
+
+/** What a change sent to the nodes is live there some time later; what only took something away, or told them nothing, is not. */
+export const isToBeLive = ({ revision, resource, after, removedRoutes }: AuditRow): boolean =>
+  revision !== null &&
+  (resource.kind === 'service' || resource.kind === 'port') &&
+  after !== null &&
+  after !== undefined &&
+  removedRoutes.length === 0
+
+/** `slowest on proxy-2, of 3 nodes`. */
+export const slowestWords = ({ nodeName, nodes }: SavedToLive): string =>
+  nodes === 1 ? `measured on ${nodeName}` : `slowest on ${nodeName}, of ${nodes} nodes`
+
 const HEAD = [
   'at',
   'actor',
@@ -123,6 +138,8 @@ const HEAD = [
   'resourceId',
   'projectId',
   'revision',
+  'savedToLiveMs',
+  'slowestNode',
   'requestId',
   'before',
   'after',
@@ -138,6 +155,8 @@ export function auditCsv(rows: readonly AuditRow[]): string {
     row.resource.id,
     row.projectId ?? '',
     row.revision === null ? '' : String(row.revision),
+    row.savedToLive !== null ? String(row.savedToLive.ms) : isToBeLive(row) ? NOT_MEASURED : '',
+    row.savedToLive?.nodeName ?? '',
     row.requestId ?? '',
     row.before === null || row.before === undefined ? '' : JSON.stringify(row.before),
     row.after === null || row.after === undefined ? '' : JSON.stringify(row.after),
