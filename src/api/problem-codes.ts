@@ -173,8 +173,8 @@ export const PROBLEM_CODES = {
   },
   QUOTA_EXCEEDED: {
     status: 409,
-    title: 'The project has all the ports that it may have',
-    remedy: 'Release a port, or ask an admin for a higher quota.',
+    title: 'The project has all that it may have',
+    remedy: 'Release a port or a domain, or ask an admin for a higher quota.',
   },
   SNI_TAKEN: {
     status: 409,

@@ -1,4 +1,4 @@
-/** Projects: who shares services and tokens, and how many ports they may have. */
+/** Projects: who shares services and tokens, and how many ports and domains they may have. */
 import { z } from 'zod'
 import { PageQuery, pageOf } from './page.ts'
 
@@ -18,13 +18,20 @@ const portQuota = z
   .nullable()
   .meta({ description: 'How many numbers and shared host names the project may hold; null: no limit.' })
 
+const domainQuota = z
+  .int()
+  .min(0)
+  .max(MAX_QUOTA)
+  .nullable()
+  .meta({ description: 'How many HTTP domains, each path counted for itself, the project may hold; null: no limit.' })
+
 export const ProjectInput = z
-  .strictObject({ name: PlainName, portQuota: portQuota.default(null) })
+  .strictObject({ name: PlainName, portQuota: portQuota.default(null), domainQuota: domainQuota.default(null) })
   .meta({ id: 'ProjectInput' })
 export type ProjectInput = z.output<typeof ProjectInput>
 
 export const ProjectPatch = z
-  .strictObject({ name: PlainName.optional(), portQuota: portQuota.optional() })
+  .strictObject({ name: PlainName.optional(), portQuota: portQuota.optional(), domainQuota: domainQuota.optional() })
   .meta({ id: 'ProjectPatch' })
 export type ProjectPatch = z.output<typeof ProjectPatch>
 
@@ -35,6 +42,9 @@ export const Project = z
     portQuota: z.int().nullable(),
     /** Numbers and shared host names that it holds now. */
     portsUsed: z.int(),
+    domainQuota: z.int().nullable(),
+    /** Domains with a path, of ports that are not public at the moment, too. */
+    domainsUsed: z.int(),
     services: z.int(),
     version: z.int(),
     createdAt: z.string(),

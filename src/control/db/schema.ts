@@ -15,11 +15,16 @@ export const projects = pgTable(
     name: text('name').notNull().unique(),
     /** How many numbers and shared host names the project may hold; null: no limit. */
     portQuota: integer('port_quota'),
+    /** How many HTTP domains, each path counted for itself, the project may hold; null: no limit. */
+    domainQuota: integer('domain_quota'),
     version: version(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  table => [check('projects_port_quota_check', sql`${table.portQuota} >= 0`)],
+  table => [
+    check('projects_port_quota_check', sql`${table.portQuota} >= 0`),
+    check('projects_domain_quota_check', sql`${table.domainQuota} >= 0`),
+  ],
 )
 
 export const services = pgTable(

@@ -4,7 +4,7 @@
  *
  * (Host names on shared numbers among each other are judged where they are claimed, in control/ports/host.ts.)
  */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { isWildcard } from '../../core/host-sni.ts'
 import type { Tx } from '../db/transaction.ts'
 import { wildcardOver } from '../ports/host.ts'
@@ -40,6 +40,11 @@ export function judgeName(wish: NameWish, held: readonly HeldName[]): HeldName |
   }
   return held.find(inTheWay) ?? null
 }
+
+/** The ports with which a project holds a domain: public or not, since nobody else may have it. */
+export const heldDomains = (projectId: SQL) => sql`
+  from service_ports p join services s on s.id = p.service_id
+  where s.project_id = ${projectId} and p.protocol = 'http' and p.domain is not null`
 
 const touches = (column: 'p.domain' | 'p.sni_hostname', name: string) => {
   const found = sql.raw(column)

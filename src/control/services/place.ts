@@ -12,7 +12,7 @@ import type { Blocker as BlockingNode } from '../ports/rest.ts'
 import { readHosts, readPoolFacts } from '../ports/rows.ts'
 import { isOpen } from '../ports/standing.ts'
 import type { PortDraft } from './draft.ts'
-import { judgeName, type NameWish, readHeldNames } from './names.ts'
+import { heldDomains, judgeName, type NameWish, readHeldNames } from './names.ts'
 import type { Refusal } from './refusal.ts'
 import { type Owner, readOwners } from './rows.ts'
 import type { Ground } from './rules.ts'
@@ -129,7 +129,22 @@ async function checkName(tx: Tx, wish: NameWish, { actor }: Claimant, { httpPort
   }
 }
 
-/** A refusal, when a name that the draft asks for is another's: to be asked before the port is written, for the database takes no name twice. */
+/** A refusal, when the project has as many domains as it may; what holds one already may go on, and take another in its stead. */
+async function checkDomainQuota(tx: Tx, { portId, projectId }: Claimant, domain: string): Promise<Refusal | null> {
+  const { rows } = await tx.execute<{ quota: number | null; held: number; own: boolean }>(sql`
+    select (select domain_quota from projects where id = ${projectId}) as quota, count(*)::int as held,
+      coalesce(bool_or(p.id = ${portId}), false) as own ${heldDomains(sql`${projectId}`)}`)
+  const { quota, held, own } = rows[0] ?? { quota: null, held: 0, own: false }
+  if (quota === null || own || held < quota) return null
+  const message = `the project has ${held} domains and may have ${quota}`
+  const remedy = 'Delete a port with a domain, or ask an admin for a higher domainQuota.'
+  return {
+    problem: 'QUOTA_EXCEEDED',
+    fault: { field: 'domain', code: 'QUOTA_EXCEEDED', message, value: domain, remedy },
+  }
+}
+
+/** A refusal, when a name that the draft asks for is another's, or one too many: to be asked before the port is written, for the database takes no name twice. */
 export async function checkNames(
   tx: Tx,
   claimant: Claimant,
@@ -138,10 +153,11 @@ export async function checkNames(
 ): Promise<Refusal | null> {
   const { portId, projectId } = claimant
   const { protocol, domain, pathPrefix, isPublic, sniHostname } = draft
-  if (protocol === 'http')
-    return domain === null
-      ? null
-      : checkName(tx, { portId, projectId, kind: 'domain', name: domain, pathPrefix }, claimant, ground)
+  if (protocol === 'http') {
+    if (domain === null) return null
+    const wish = { portId, projectId, kind: 'domain', name: domain, pathPrefix } as const
+    return (await checkName(tx, wish, claimant, ground)) ?? checkDomainQuota(tx, claimant, domain)
+  }
   const port = draft.shared ?? draft.externalPort
   if (!isPublic || port === null || sniHostname === null) return null
   return checkName(tx, { portId, projectId, kind: 'sni', name: sniHostname, port }, claimant, ground)

@@ -10,27 +10,32 @@ import { ApiError } from '../http/api-error.ts'
 import { makeCursor, readCursor, takePage } from '../http/page.ts'
 import type { Mutation } from '../http/write.ts'
 import { announce } from '../hub.ts'
+import { heldDomains } from './names.ts'
 import type { Room } from './ports.ts'
 import { findProject, type ProjectRow } from './rows.ts'
 
 // Drizzle leaves the table's name out where there is only one, and both tables have an id.
 const counts = {
   portsUsed: sql<number>`(select count(*)::int from allocated_ports a where a.project_id = projects.id)`,
+  domainsUsed: sql<number>`(select count(*)::int ${heldDomains(sql`projects.id`)})`,
   services: sql<number>`(select count(*)::int from services s where s.project_id = projects.id)`,
 }
 
-type Counts = { readonly portsUsed: number; readonly services: number }
+type Counts = { readonly portsUsed: number; readonly domainsUsed: number; readonly services: number }
 
-const projectView = ({ id, name, portQuota, version, createdAt, updatedAt }: ProjectRow, its: Counts): Project => ({
-  ...{ id, name, portQuota, portsUsed: its.portsUsed, services: its.services, version },
-  createdAt: createdAt.toISOString(),
-  updatedAt: updatedAt.toISOString(),
-})
+function projectView(row: ProjectRow, { portsUsed, domainsUsed, services }: Counts): Project {
+  const { id, name, portQuota, domainQuota, version, createdAt, updatedAt } = row
+  return {
+    ...{ id, name, portQuota, portsUsed, domainQuota, domainsUsed, services, version },
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  }
+}
 
 export async function readProject(tx: Tx, actor: Actor, id: string): Promise<Project> {
   const row = await findProject(tx, actor, id)
   const [its] = await tx.select(counts).from(projects).where(eq(projects.id, id))
-  return projectView(row, its ?? { portsUsed: 0, services: 0 })
+  return projectView(row, its ?? { portsUsed: 0, domainsUsed: 0, services: 0 })
 }
 
 /** By name. */
@@ -79,14 +84,20 @@ export async function createProject(
 export async function patchProject(
   m: Mutation,
   id: string,
-  { name, portQuota }: ProjectPatch,
+  { name, portQuota, domainQuota }: ProjectPatch,
 ): Promise<{ readonly project: Project; readonly unchanged: boolean }> {
   const { tx, actor } = m
   const row = await findProject(tx, actor, id)
   m.match(row.version)
   const before = await readProject(tx, actor, id)
-  const wanted = { name: name ?? row.name, portQuota: portQuota === undefined ? row.portQuota : portQuota }
-  if (wanted.name === row.name && wanted.portQuota === row.portQuota) return { project: before, unchanged: true }
+  const wanted = {
+    name: name ?? row.name,
+    portQuota: portQuota === undefined ? row.portQuota : portQuota,
+    domainQuota: domainQuota === undefined ? row.domainQuota : domainQuota,
+  }
+  const { name: oldName, portQuota: oldPorts, domainQuota: oldDomains } = row
+  if (wanted.name === oldName && wanted.portQuota === oldPorts && wanted.domainQuota === oldDomains)
+    return { project: before, unchanged: true }
   if (wanted.name !== row.name) await refuseTakenName(tx, wanted.name)
   const updated = await tx
     .update(projects)
@@ -146,6 +157,6 @@ export async function projectFor(
     })
   }
   if (first !== undefined) return first
-  const made = await createProject(m, room, { name: DEFAULT_NAME, portQuota: null })
+  const made = await createProject(m, room, { name: DEFAULT_NAME, portQuota: null, domainQuota: null })
   return findProject(tx, actor, made.id)
 }

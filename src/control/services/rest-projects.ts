@@ -70,7 +70,7 @@ export function registerProjects(app: App, deps: ControlDeps): void {
       schema: {
         operationId: 'patchProject',
         tags: ['projects'],
-        summary: 'Change the name of a project, or how many ports it may have',
+        summary: 'Change the name of a project, or how many ports and domains it may have',
         params: ProjectParams,
         body: ProjectPatch,
         response: { 200: Project },

@@ -48,6 +48,7 @@ const REFUSED: readonly (readonly [string, string, string])[] = [
     'services_project_id_name_unique',
   ],
   ['a negative quota', `update projects set port_quota = -1`, 'projects_port_quota_check'],
+  ['a negative quota of domains', `update projects set domain_quota = -1`, 'projects_domain_quota_check'],
   [
     'a project that goes before its services',
     `delete from projects where id = 'q'`,

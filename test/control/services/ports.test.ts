@@ -104,6 +104,43 @@ onEachDatabase('ports of services', use => {
       })
     })
 
+    test('of a domain is refused beyond the quota of its project', async () => {
+      const { projectId, ask } = await scene.tenant('small')
+      await scene.admin('PATCH', `/projects/${projectId}`, { domainQuota: 2 })
+      const http = (domain: string, more: object = {}) => ({ port: 80, protocol: 'http', domain, ...more })
+      const { id, ports } = await scene.service(
+        { name: 'a', ports: [http('a.example.com'), http('a.example.com', { pathPrefix: '/b', isPublic: false })] },
+        ask,
+      )
+      const add = (port: object) => ask('POST', `/services/${id}/ports`, port)
+      const refused = await add(http('c.example.com'))
+      expect([refused.status, refused.json.code, refused.json.fields]).toEqual([
+        409,
+        'QUOTA_EXCEEDED',
+        [
+          {
+            field: 'domain',
+            code: 'QUOTA_EXCEEDED',
+            message: 'the project has 2 domains and may have 2',
+            value: 'c.example.com',
+            remedy: 'Delete a port with a domain, or ask an admin for a higher domainQuota.',
+          },
+        ],
+      ])
+      const more = await ask('POST', '/services', { name: 'b', ports: [http('c.example.com')] })
+      expect([more.status, more.json.code]).toEqual([409, 'QUOTA_EXCEEDED'])
+      // Numbers are counted for themselves, and who has a domain may change it, even when the quota went down meanwhile.
+      expect((await add(tcp())).status).toBe(201)
+      await scene.admin('PATCH', `/projects/${projectId}`, { domainQuota: 1 })
+      const path = `/services/${id}/ports/${ports[0].id}`
+      expect((await ask('PATCH', path, { domain: 'd.example.com' })).json.domain).toBe('d.example.com')
+      expect((await ask('GET', `/projects/${projectId}`)).json).toMatchObject({ domainQuota: 1, domainsUsed: 2 })
+      await ask('DELETE', path)
+      expect((await add(http('c.example.com'))).json.code).toBe('QUOTA_EXCEEDED')
+      await scene.admin('PATCH', `/projects/${projectId}`, { domainQuota: null })
+      expect((await add(http('c.example.com'))).status).toBe(201)
+    })
+
     test('gets only a number that every active node has opened', async () => {
       await scene.node('proxy-1', { entryPoints: [':10000', ':10002', ':443'] })
       await scene.node('proxy-2', { entryPoints: [':10001', ':10002', ':10002/udp', ':5432'] })

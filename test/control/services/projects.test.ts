@@ -22,6 +22,8 @@ onEachDatabase('projects', use => {
         name: 'shop',
         portQuota: 3,
         portsUsed: 0,
+        domainQuota: null,
+        domainsUsed: 0,
         services: 0,
         version: 1,
         createdAt: expect.any(String),
