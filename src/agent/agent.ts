@@ -19,6 +19,7 @@ import { type Answers, createAnswers } from './answers.ts'
 import type { AgentConfig } from './config.ts'
 import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
+import { createKeeping } from './keeping.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { poolEntryPoints, poolUse } from './metrics/pool-use.ts'
 import { createNodeSettings } from './node-settings.ts'
@@ -35,6 +36,7 @@ import { createCrashMarker } from './store/crash-marker.ts'
 import { createDefaultCertificate } from './store/default-certificate.ts'
 import type { Failpoint } from './store/snapshot-store.ts'
 import { createSnapshotStore } from './store/snapshot-store.ts'
+import type { StateFs } from './store/state-fs.ts'
 import { encodeState, STATE_FORMAT, type StoredState, storedBodies } from './stored-state.ts'
 import { createRestartWatch } from './traefik/restart-watch.ts'
 import { createVerdicts } from './verdicts.ts'
@@ -68,6 +70,8 @@ export type AgentOptions = {
   readonly clock?: Clock
   /** For tests that kill the process at a given step of saving. */
   readonly failpoint?: (name: Failpoint) => void
+  /** For tests alone: the disk below the state directory. */
+  readonly stateFs?: StateFs
   /** For tests alone: makes a body that Traefik refuses. */
   readonly tamper?: (config: DynamicConfig) => DynamicConfig
   /** For tests alone: how long Traefik may take to apply a body. */
@@ -96,14 +100,14 @@ export function createAgent(options: AgentOptions): Agent {
   // Never jumps, and goes on over a restart as far as the wall clock does.
   const steadyFrom = startedAt - clock.monotonic()
   const steady = (): number => steadyFrom + clock.monotonic()
-  const failpoint = options.failpoint === undefined ? {} : { failpoint: options.failpoint }
   const store = createSnapshotStore<StoredState>({
     directory: config.state.directory,
     format: STATE_FORMAT,
     encode: encodeState,
     logger,
     now: clock.now,
-    ...failpoint,
+    ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
+    ...(options.stateFs === undefined ? {} : { fs: options.stateFs }),
   })
   let running: Answers | null = null
 
@@ -182,6 +186,7 @@ export function createAgent(options: AgentOptions): Agent {
     // ---------------------------------------------------------------------------------------------------- what is expected
     /** Every source and Traefik had a first chance to speak: a plan before that would go by names, and be made anew at once. */
     let begun = false
+    let reporting: Reporter | null = null
     const request = (): void => {
       if (begun) reconciler.request()
     }
@@ -202,6 +207,16 @@ export function createAgent(options: AgentOptions): Agent {
     if (ownCertificate !== null) lifecycle.onStop('default certificate', () => ownCertificate.stop())
     const settingsOf = createNodeSettings()
     const guards = createGuards(config.policy.guard, clock.now, steady)
+    const keeping = createKeeping({
+      save: state => store.save(state),
+      onSaved: result => {
+        metrics.saved(result)
+        // What Traefik has may be told to be applied now.
+        reporting?.changed()
+      },
+      onRetry: request,
+    })
+    lifecycle.onStop('retry of a save', () => keeping.stop())
     const reconciler = createReconciler({
       sources: sources.statuses,
       mark: sources.mark,
@@ -220,11 +235,7 @@ export function createAgent(options: AgentOptions): Agent {
         return sight.standing()
       },
       pauseMs: sight.pauseMs,
-      save: async state => {
-        const result = await store.save(state)
-        metrics.saved(result)
-        return result
-      },
+      keeping,
       onRound: round => {
         metrics.compiled(round.compileMs)
         judgeSoon()
@@ -256,7 +267,6 @@ export function createAgent(options: AgentOptions): Agent {
       now: clock.now,
     })
 
-    let reporting: Reporter | null = null
     const probing = createProbing({
       round: reconciler.round,
       judged: verdicts.judged,
@@ -312,6 +322,7 @@ export function createAgent(options: AgentOptions): Agent {
       guards,
       reconciler,
       publication,
+      keeping,
       verdicts: { ...verdicts, all: () => upToDate(verdicts.all), drift: () => upToDate(verdicts.drift) },
       probing,
       provider,
@@ -331,6 +342,7 @@ export function createAgent(options: AgentOptions): Agent {
         mark: sources.mark,
         round: reconciler.round,
         publication: publication.view,
+        isSafe: keeping.isSafe,
         observation: sight.observation,
         provider: provider.stats,
         traefik: sight.seen,

@@ -3,6 +3,7 @@ import type { AdminOptions } from './admin/admin.ts'
 import { createExplainer } from './admin/explainer.ts'
 import { type StatusInput, type StatusView, statusView } from './admin/status-view.ts'
 import type { Guards } from './guards.ts'
+import type { Keeping } from './keeping.ts'
 import type { Probing } from './probes/probing.ts'
 import type { Provider } from './provider/provider.ts'
 import type { Publication } from './publication.ts'
@@ -21,6 +22,7 @@ export type AnswersOptions = {
   readonly guards: Guards
   readonly reconciler: Pick<Reconciler, 'round' | 'waiting'>
   readonly publication: Pick<Publication, 'view'>
+  readonly keeping: Pick<Keeping, 'appliedRevision'>
   readonly verdicts: Verdicts
   readonly probing: Pick<Probing, 'results'>
   readonly provider: Pick<Provider, 'stats'>
@@ -52,7 +54,7 @@ export function createAnswers(options: AnswersOptions): Answers {
       revision: {
         expected: sources.revision(),
         served: reconciler.round()?.revision ?? options.saved?.revision ?? null,
-        applied: publication.view().applied?.revision ?? null,
+        applied: options.keeping.appliedRevision(publication.view().applied),
       },
       publication: publication.view(),
       verdicts: verdicts.all(),

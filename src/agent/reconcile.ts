@@ -1,28 +1,28 @@
 /**
  * The loop that turns what is expected into what is served.
  *
- *   request() -> (pause) -> guard -> plan (pure) -> other body? -> saved to the disk -> offered for publication
+ *   request() -> (pause) -> guard -> plan (pure) -> kept (in a file, not yet synced) -> offered for publication
  *
  * `step` is one whole round and can be run by itself; the loop only decides when. Rounds never overlap, and a request during a round
  * makes one more. Nothing here waits for Traefik: what became of a body is the publication's business.
  */
 import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
-import type { Certificate } from '../core/certificate.ts'
 import { servedCandidates } from '../core/changes.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
 import { contentHash } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { TraefikView } from '../core/placement.ts'
-import { makePlan, type Plan, type PlanInput, type PlanSource, planFrame, recompile } from '../core/plan.ts'
+import { makePlan, type Plan, type PlanInput, planFrame, recompile } from '../core/plan.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
 import type { Guards } from './guards.ts'
+import type { Keeping } from './keeping.ts'
 import type { Publication } from './publication.ts'
 import type { SourceName, SourceReading, SourceStatus } from './sources/source.ts'
 import type { CrashMarker } from './store/crash-marker.ts'
-import type { SaveResult } from './store/snapshot-store.ts'
-import { type HeldCertificates, type HeldChallenges, type StoredState, storedApplied } from './stored-state.ts'
+import { type StoredState, storedApplied } from './stored-state.ts'
+import { createSupplies } from './supplies.ts'
 
 export type Round = {
   readonly plan: Plan
@@ -47,7 +47,7 @@ export type ReconcilerOptions = {
   readonly standing: () => readonly string[] | 'unknown' | null
   /** How long the next body waits after the last, in milliseconds. */
   readonly pauseMs: () => number
-  readonly save: (state: StoredState) => Promise<SaveResult>
+  readonly keeping: Pick<Keeping, 'keep'>
   readonly onRound: (round: Round) => void
   readonly logger: Logger
   readonly now?: () => number
@@ -73,11 +73,6 @@ export interface Reconciler {
   waiting(): Waiting | null
 }
 
-const RANK: Readonly<Record<SourceName, number>> = { files: 0, 'control-plane': 1 }
-/** Behind everything that claims its place. */
-const HELD_RANK = 2
-/** A disk that was full may have space again. */
-const SAVE_RETRY_MS = 30_000
 /** A state that was left alone is looked at again: the marker knows when it may be tried. */
 const POISON_RETRY_MS = 60_000
 const LONGEST_SLEEP_MS = 30_000
@@ -91,33 +86,17 @@ export function revisionLabel(statuses: readonly SourceStatus[]): number | strin
   return reading('control-plane')?.revision ?? reading('files')?.revision ?? ''
 }
 
-type Memory = Omit<StoredState, 'served' | 'revision' | 'routes'>
-
-/** Says whether there is something new to save; a reading is known by its content. */
-const memoryKey = ({ readings, applied, ...rest }: Memory): string =>
-  JSON.stringify([
-    Object.entries(readings).map(([name, reading]) => [name, reading.contentHash, reading.revision, reading.removed]),
-    applied === null ? null : [applied.snapshot?.hash ?? null, applied.version],
-    rest,
-  ])
-
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { guards, publication, now = Date.now } = options
+  const { guards, keeping, publication, now = Date.now } = options
   const log = options.logger.child({ component: 'reconcile' })
   let round: Round | null = null
   /** When the last new body was, by the clock that never jumps. */
   let offeredAtMs: number | null = null
   let waiting: Waiting | null = null
   let firstSeen: FirstSeen = {}
-  /** Those that went out last, of each source. */
-  const certificates = new Map<SourceName, readonly Certificate[]>()
-  let heldCertificates: HeldCertificates = {}
-  /** Where the challenges of each source are answered, of the one that went out last. */
-  const challenges = new Map<SourceName, string>()
-  let heldChallenges: HeldChallenges = {}
+  const supplies = createSupplies(guards)
   const everServed = new Set<string>()
   let lastObserved: ObservedTraefik | null = null
-  let savedKey = ''
   let dirty = false
   let isWaitingTold = false
   /** When the oldest change was told that no round has taken up, by the clock that never jumps. */
@@ -138,51 +117,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return statuses.filter(({ reading }) => reading !== null)
   }
 
-  /** A route that is held keeps its certificate: what the reading does not name any more, of those that went out last. */
-  function keepCertificates(name: SourceName, reading: SourceReading): readonly Certificate[] {
-    const named = new Set(reading.certificates.map(({ domain }) => domain))
-    return (certificates.get(name) ?? []).filter(({ domain }) => !named.has(domain))
-  }
-
-  /** A route that is held may need a new certificate meanwhile: who answers the challenges for it is held with it. */
-  function keepChallenge(name: SourceName, reading: SourceReading, isHeld: boolean): string | null {
-    const kept = isHeld && reading.challengeUrl === null ? (challenges.get(name) ?? null) : null
-    const current = reading.challengeUrl ?? kept
-    if (current === null) challenges.delete(name)
-    else challenges.set(name, current)
-    const { [name]: _before, ...others } = heldChallenges
-    heldChallenges = kept === null ? others : { ...others, [name]: kept }
-    return kept
-  }
-
-  function planSources(statuses: readonly SourceStatus[]): PlanSource[] {
-    return statuses.flatMap(({ name, reading }) => {
-      if (reading === null) return []
-      const { routes, held } = guards.pass(name, reading)
-      const kept = held.length === 0 ? [] : keepCertificates(name, reading)
-      certificates.set(name, [...reading.certificates, ...kept])
-      heldCertificates = { ...heldCertificates, [name]: kept }
-      const challengeUrl = keepChallenge(name, reading, held.length > 0)
-      const main = { ...reading, rank: RANK[name], routes }
-      return held.length === 0
-        ? [main]
-        : [main, { rank: HELD_RANK, routes: held, problems: [], certificates: kept, challengeUrl }]
-    })
-  }
-
   /** The next moment at which a round changes something without anybody asking. */
-  function scheduleLater(plan: Plan, saved: boolean): void {
+  function scheduleLater(plan: Plan): void {
     if (laterTimer !== null) clearTimeout(laterTimer)
     laterTimer = null
     const expiry = plan.nextExpiryMs === null ? null : Math.max(plan.nextExpiryMs - now(), 0) + 1
-    const waits = [expiry, guards.settlesInMs(), saved ? null : SAVE_RETRY_MS].filter(wait => wait !== null)
+    const waits = [expiry, guards.settlesInMs()].filter(wait => wait !== null)
     if (waits.length === 0 || stopped) return
     const wait = Math.min(...waits)
     // The machine may sleep and the clock may be set: an end is looked at again and again, and not slept towards.
     laterTimer =
-      wait <= LONGEST_SLEEP_MS
-        ? setTimeout(request, wait)
-        : setTimeout(() => scheduleLater(plan, saved), LONGEST_SLEEP_MS)
+      wait <= LONGEST_SLEEP_MS ? setTimeout(request, wait) : setTimeout(() => scheduleLater(plan), LONGEST_SLEEP_MS)
   }
 
   function requestIn(ms: number): void {
@@ -222,7 +167,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const view = options.view(everServed)
     const began = performance.now()
     const input: PlanInput = {
-      sources: planSources(chosen),
+      sources: supplies.take(chosen),
       firstSeen,
       node: options.node(),
       view,
@@ -252,34 +197,27 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     lastObserved = view.observed ?? lastObserved
     const revision = revisionLabel(statuses)
     for (const name of plan.compiled.entryPoints) everServed.add(name)
-    const memory: Memory = {
-      applied: storedApplied(publication.lastGood(), plan.snapshot),
-      readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
-      guards: guards.stored(),
-      heldCertificates,
-      heldChallenges,
-      mark: options.mark(),
-      firstSeen,
-      observed: lastObserved,
-      entryPoints: [...everServed].sort(),
-      refusals: publication.refusals(),
-    }
     // A body that Traefik refuses is none to begin with after a restart: it would have nothing until that was found out again.
     const good = publication.refuses(plan.snapshot.hash) ? publication.lastGood() : null
     const begin =
       good === null
         ? { served: plan.snapshot, revision, routes: servedCandidates(plan.compiled.outcomes) }
         : { served: good.snapshot, revision: good.revision, routes: good.candidates }
-    const isNew = good === null && served?.hash !== plan.snapshot.hash
-    const key = `${begin.served.hash} ${memoryKey(memory)}`
-    let saved = !isNew && key === savedKey
-    if (!saved) {
-      // A new body is on the disk before Traefik sees it, so that no restart goes back behind what it has. A full disk stops nothing.
-      saved = (await options.save({ ...begin, ...memory })).ok
-      if (saved) savedKey = key
-    }
+    // A new body is in a file before Traefik sees it, so that no end of the process goes back behind what it has.
+    await keeping.keep({
+      ...begin,
+      applied: storedApplied(publication.lastGood(), plan.snapshot),
+      readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
+      ...supplies.stored(),
+      mark: options.mark(),
+      firstSeen,
+      observed: lastObserved,
+      entryPoints: [...everServed].sort(),
+      refusals: publication.refusals(),
+    })
     if (stopped) return
     round = { plan, revision, compileMs, compiledAt }
+    const isNew = good === null && served?.hash !== plan.snapshot.hash
     if (isNew)
       log.info(
         {
@@ -298,7 +236,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       sinceMs,
       recompile: (candidates, oldestFields) => recompile(candidates, { ...frame, oldestFields }),
     })
-    scheduleLater(plan, saved)
+    scheduleLater(plan)
     options.onRound(round)
   }
 
@@ -346,14 +284,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       firstSeen = state.firstSeen
       for (const name of state.entryPoints) everServed.add(name)
       lastObserved = state.observed
-      guards.restore(state.guards, state.readings)
-      heldCertificates = state.heldCertificates
-      heldChallenges = state.heldChallenges ?? {}
-      for (const name of ['files', 'control-plane'] as const) {
-        certificates.set(name, [...(state.readings[name]?.certificates ?? []), ...(heldCertificates[name] ?? [])])
-        const challenge = state.readings[name]?.challengeUrl ?? heldChallenges[name] ?? null
-        if (challenge !== null) challenges.set(name, challenge)
-      }
+      supplies.restore(state)
     },
     request,
     step,

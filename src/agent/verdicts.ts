@@ -47,7 +47,7 @@ export function evidenceOf(observation: Observation | null): Evidence {
 }
 
 function timingsOf(compileMs: number, { serve, fetch, apply, live }: Stages): TimingsMs {
-  // What is compiled is saved to the disk before it is served.
+  // What is compiled is put into a file before it is served.
   const stages = { compile: compileMs, serve: Math.max(serve - compileMs, 0), fetch, apply, live }
   return Object.fromEntries(Object.entries(stages).map(([stage, ms]) => [stage, Math.round(ms)]))
 }

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Applied } from '../../src/agent/bodies.ts'
 import { createGuards } from '../../src/agent/guards.ts'
+import { createKeeping } from '../../src/agent/keeping.ts'
 import type { Publication, Target } from '../../src/agent/publication.ts'
 import { createReconciler, type Reconciler, type ReconcilerOptions, revisionLabel } from '../../src/agent/reconcile.ts'
 import type { SourceReading, SourceStatus } from '../../src/agent/sources/source.ts'
@@ -74,6 +75,15 @@ function make(options: Partial<ReconcilerOptions> = {}): Made {
     }),
     stop: () => {},
   }
+  const keeping = createKeeping({
+    save: state => {
+      saved.push(state)
+      log.push(`save ${state.routes.map(({ route }) => route.id).join(',')}`)
+      return { placed: Promise.resolve(), safe: Promise.resolve(made.saves) }
+    },
+    onSaved: () => {},
+    onRetry: () => reconciler.request(),
+  })
   const reconciler = createReconciler({
     sources: () => [
       statusOf('files', made.files),
@@ -86,11 +96,7 @@ function make(options: Partial<ReconcilerOptions> = {}): Made {
     node: () => NODE,
     standing: () => made.standing,
     pauseMs: () => made.pauseMs,
-    save: async state => {
-      saved.push(state)
-      log.push(`save ${state.routes.map(({ route }) => route.id).join(',')}`)
-      return made.saves
-    },
+    keeping,
     onRound: () => void log.push('round'),
     logger: pino({ level: 'silent' }),
     ...options,

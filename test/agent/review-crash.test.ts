@@ -36,7 +36,7 @@ test('a state that only waits for a source is not taken for one that kills', asy
     node: () => NODE,
     standing: () => standing,
     pauseMs: () => 0,
-    save: async () => ({ ok: true, generation: 1, savedAt: 0, bytes: 0 }),
+    keeping: { keep: () => Promise.resolve() },
     onRound: () => {},
     crashMarker: createCrashMarker({ directory: await tempFolder(), logger }),
     logger,

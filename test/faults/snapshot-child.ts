@@ -23,19 +23,20 @@ async function dieAt(wanted: string): Promise<void> {
     if (armed && name === wanted) process.kill(process.pid, 'SIGKILL')
   })
   await store.open()
-  tell(await store.save(stateOf(1)))
+  tell(await store.save(stateOf(1)).safe)
   armed = true
-  tell(await store.save(stateOf(2)))
+  tell(await store.save(stateOf(2)).safe)
 }
 
-/** Saves one revision after the other until it is killed, and tells each that is safe. */
+/** Saves one revision after the other until it is killed, and tells each that is placed, whether the disk has it for good or not. */
 async function saveForEver(): Promise<void> {
   const store = open()
   const saved = await store.open()
   tell({ found: saved?.state.revision ?? 0 })
   for (let revision = (saved?.state.revision ?? 0) + 1; ; revision++) {
-    const result = await store.save(stateOf(revision, 20_000))
-    tell(result.ok ? { safe: revision } : result)
+    await store.save(stateOf(revision, 20_000)).placed
+    const { fault } = store.status()
+    tell(fault ?? { placed: revision })
   }
 }
 
@@ -56,21 +57,25 @@ async function fullDisk(fillerBytes: number): Promise<void> {
   const filler = join(directory, 'filler')
   const store = open()
   await store.open()
-  tell({ step: 'room', result: code(await store.save(stateOf(1))) })
-  tell({ step: 'too much', result: code(await store.save(stateOf(2, 100_000))), files: readdirSync(directory).sort() })
+  tell({ step: 'room', result: code(await store.save(stateOf(1)).safe) })
+  tell({
+    step: 'too much',
+    result: code(await store.save(stateOf(2, 100_000)).safe),
+    files: readdirSync(directory).sort(),
+  })
   try {
     writeFileSync(filler, Buffer.alloc(fillerBytes))
   } catch {
     // More bytes than there is room for: it is full to the last page.
   }
-  tell({ step: 'full', result: code(await store.save(stateOf(3))), fault: store.status().fault?.code ?? null })
+  tell({ step: 'full', result: code(await store.save(stateOf(3)).safe), fault: store.status().fault?.code ?? null })
   await store.close()
   tell({ step: 'reopened', ...(await reopened()) })
   const again = open()
   await again.open()
-  tell({ step: 'still full', result: code(await again.save(stateOf(4))) })
+  tell({ step: 'still full', result: code(await again.save(stateOf(4)).safe) })
   rmSync(filler)
-  tell({ step: 'freed', result: code(await again.save(stateOf(4))), fault: again.status().fault?.code ?? null })
+  tell({ step: 'freed', result: code(await again.save(stateOf(4)).safe), fault: again.status().fault?.code ?? null })
   await again.close()
   tell({ step: 'reopened', ...(await reopened()) })
 }
@@ -79,15 +84,19 @@ async function readOnlyDisk(): Promise<void> {
   const remount = (mode: string): void => void execFileSync('mount', ['-o', `remount,${mode}`, directory])
   const store = open()
   await store.open()
-  tell({ step: 'room', result: code(await store.save(stateOf(1))) })
+  tell({ step: 'room', result: code(await store.save(stateOf(1)).safe) })
   remount('ro')
-  tell({ step: 'read-only', result: code(await store.save(stateOf(2))), fault: store.status().fault?.code ?? null })
+  tell({
+    step: 'read-only',
+    result: code(await store.save(stateOf(2)).safe),
+    fault: store.status().fault?.code ?? null,
+  })
   await store.close()
   tell({ step: 'reopened', ...(await reopened()) })
   const again = open()
   await again.open()
   remount('rw')
-  tell({ step: 'writable', result: code(await again.save(stateOf(2))), fault: again.status().fault?.code ?? null })
+  tell({ step: 'writable', result: code(await again.save(stateOf(2)).safe), fault: again.status().fault?.code ?? null })
   await again.close()
   tell({ step: 'reopened', ...(await reopened()) })
 }

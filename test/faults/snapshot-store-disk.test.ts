@@ -112,9 +112,9 @@ describe('each step of a save that fails', () => {
     const { fs } = troubledFs((at, path) => (trouble && at === call && path.endsWith(`/${name}`) ? errno : null))
     const store = storeAt(directory, fs)
     await store.open()
-    await store.save({ revision: 1 })
+    await store.save({ revision: 1 }).safe
     trouble = true
-    expect(await store.save({ revision: 2 })).toMatchObject({
+    expect(await store.save({ revision: 2 }).safe).toMatchObject({
       ok: false,
       code,
       message: expect.stringContaining(`(${errno})`),
@@ -128,9 +128,9 @@ describe('each step of a save that fails', () => {
     const after = storeAt(directory, fs)
     await after.open()
     trouble = true
-    expect(await after.save({ revision: 3 })).toHaveProperty('code', code)
+    expect(await after.save({ revision: 3 }).safe).toHaveProperty('code', code)
     trouble = false
-    expect(await after.save({ revision: 4 })).toHaveProperty('ok', true)
+    expect(await after.save({ revision: 4 }).safe).toHaveProperty('ok', true)
     expect(after.status().fault).toBeNull()
     await after.close()
     expect(await load(directory)).toBe(4)
@@ -142,13 +142,14 @@ describe('each step of a save that fails', () => {
     const { fs } = troubledFs((call, path) => (trouble && call === 'sync' && path === directory ? 'EIO' : null))
     const store = storeAt(directory, fs)
     await store.open()
-    for (const revision of [1, 2, 3]) await store.save({ revision })
+    for (const revision of [1, 2, 3]) await store.save({ revision }).safe
     trouble = true
-    for (const revision of [4, 5]) expect(await store.save({ revision })).toHaveProperty('code', 'SNAPSHOT_IO_ERROR')
+    for (const revision of [4, 5])
+      expect(await store.save({ revision }).safe).toHaveProperty('code', 'SNAPSHOT_IO_ERROR')
     // Nothing older goes before something newer is on the disk for good.
     expect((await readdir(directory)).length).toBe(5)
     trouble = false
-    expect(await store.save({ revision: 6 })).toMatchObject({ ok: true, generation: 6 })
+    expect(await store.save({ revision: 6 }).safe).toMatchObject({ ok: true, generation: 6 })
     // What is removed is removed after the answer.
     await store.close()
     expect((await readdir(directory)).sort()).toEqual([4, 5, 6].map(n => `snapshot-00000000000${n}`))
@@ -163,22 +164,22 @@ describe('each step of a save that fails', () => {
     const store = storeAt(directory, fs)
     await store.open()
     calls.length = 0
-    expect(await store.save({ revision: 1 })).toHaveProperty('ok', false)
-    expect(await store.save({ revision: 1 })).toHaveProperty('ok', true)
+    expect(await store.save({ revision: 1 }).safe).toHaveProperty('ok', false)
+    expect(await store.save({ revision: 1 }).safe).toHaveProperty('ok', true)
     const write = [
       'stat state',
       'readdir state',
       'unlink snapshot.tmp',
       'open snapshot.tmp',
       'write snapshot.tmp',
+      'rename snapshot.tmp',
       'sync snapshot.tmp',
       'close snapshot.tmp',
     ]
     expect(calls.filter((call, i) => call !== calls[i - 1])).toEqual([
       ...write,
-      'unlink snapshot.tmp',
+      'unlink snapshot-000000000001',
       ...write,
-      'rename snapshot.tmp',
       'open state',
       'sync state',
       'close state',
@@ -195,7 +196,7 @@ describe('each step of a save that fails', () => {
       },
     })
     await store.open()
-    expect(await store.save({ revision: 1 })).toHaveProperty('code', 'SNAPSHOT_IO_ERROR')
+    expect(await store.save({ revision: 1 }).safe).toHaveProperty('code', 'SNAPSHOT_IO_ERROR')
   })
 
   test('a write in small pieces is a whole one', async () => {
@@ -212,7 +213,7 @@ describe('each step of a save that fails', () => {
       },
     })
     await store.open()
-    expect(await store.save({ revision: 1 })).toHaveProperty('ok', true)
+    expect(await store.save({ revision: 1 }).safe).toHaveProperty('ok', true)
     await store.close()
     expect(await load(directory)).toBe(1)
   })
@@ -227,7 +228,7 @@ describe('trouble while opening', () => {
     expect(await store.open()).toBeNull()
     expect(store.status().fault).toHaveProperty('message', `state directory ${directory}: cannot list it (${errno})`)
     trouble = false
-    expect(await store.save({ revision: 1 })).toHaveProperty('ok', true)
+    expect(await store.save({ revision: 1 }).safe).toHaveProperty('ok', true)
   })
 
   test('a folder that cannot be made is lived without', async () => {
@@ -236,23 +237,23 @@ describe('trouble while opening', () => {
     const { fs } = troubledFs(call => (trouble && call === 'mkdir' ? 'EROFS' : null))
     const store = storeAt(directory, fs)
     expect(await store.open()).toBeNull()
-    expect(await store.save({ revision: 1 })).toHaveProperty('code', 'STATE_DIRECTORY_UNAVAILABLE')
+    expect(await store.save({ revision: 1 }).safe).toHaveProperty('code', 'STATE_DIRECTORY_UNAVAILABLE')
     trouble = false
-    expect(await store.save({ revision: 2 })).toHaveProperty('ok', true)
+    expect(await store.save({ revision: 2 }).safe).toHaveProperty('ok', true)
   })
 
   test.each(['EIO', 'EACCES', 'EMFILE'])('a generation that gives %s is left in its place', async errno => {
     const directory = await tempFolder()
     const first = storeAt(directory)
     await first.open()
-    for (const revision of [1, 2]) await first.save({ revision })
+    for (const revision of [1, 2]) await first.save({ revision }).safe
     await first.close()
     const { fs } = troubledFs((call, path) =>
       call === 'open' && path.endsWith('/snapshot-000000000002') ? errno : null,
     )
     const store = storeAt(directory, fs)
     expect(await store.open()).toHaveProperty('state.revision', 1)
-    for (const revision of [3, 4, 5]) expect(await store.save({ revision })).toHaveProperty('ok', true)
+    for (const revision of [3, 4, 5]) expect(await store.save({ revision }).safe).toHaveProperty('ok', true)
     await store.close()
     expect((await readdir(directory)).sort()).toEqual([2, 3, 4, 5].map(n => `snapshot-00000000000${n}`))
   })
@@ -261,7 +262,7 @@ describe('trouble while opening', () => {
     const directory = await tempFolder()
     const first = storeAt(directory)
     await first.open()
-    for (const revision of [1, 2]) await first.save({ revision })
+    for (const revision of [1, 2]) await first.save({ revision }).safe
     await first.close()
     const { fs } = troubledFs((call, path) =>
       call === 'read' && path.endsWith('/snapshot-000000000002') ? 'EIO' : null,
@@ -273,7 +274,7 @@ describe('trouble while opening', () => {
     const directory = await tempFolder()
     const first = storeAt(directory)
     await first.open()
-    for (const revision of [1, 2]) await first.save({ revision })
+    for (const revision of [1, 2]) await first.save({ revision }).safe
     await first.close()
     const { fs } = troubledFs(call => (['rename', 'unlink', 'access'].includes(call) ? 'EROFS' : null))
     await truncate(join(directory, 'snapshot-000000000002'), 50)

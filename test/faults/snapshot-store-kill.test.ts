@@ -32,9 +32,10 @@ describe('kill -9 during a save', () => {
   const failpoints: readonly (readonly [Failpoint, revision: number])[] = [
     ['temp-open', 1],
     ['temp-half', 1],
-    ['temp-fsynced', 1],
+    ['temp-written', 1],
     ['before-rename', 1],
     ['after-rename', 2],
+    ['after-fsync', 2],
     ['before-dir-fsync', 2],
     ['after-dir-fsync', 2],
   ]
@@ -49,9 +50,9 @@ describe('kill -9 during a save', () => {
     expect((await readdir(directory)).filter(name => !name.startsWith('snapshot-'))).toEqual([])
   })
 
-  test('at any time loses nothing that was called safe', async () => {
+  test('at any time loses nothing that was called placed', async () => {
     const directory = join(await tempFolder(), 'state')
-    let safe = 0
+    let placed = 0
     for (let round = 0; round < 12; round++) {
       const { kill, ended, lines, output } = child('save-for-ever', directory)
       await once(output, 'data')
@@ -61,15 +62,15 @@ describe('kill -9 during a save', () => {
       await ended
       for (const line of lines) {
         if (typeof line !== 'object' || line === null) continue
-        if ('safe' in line && typeof line.safe === 'number') safe = line.safe
+        if ('placed' in line && typeof line.placed === 'number') placed = line.placed
         expect(line).not.toHaveProperty('code')
       }
       const revision = (await load(directory))?.state.revision ?? 0
-      expect(revision).toBeGreaterThanOrEqual(safe)
-      expect(revision).toBeLessThanOrEqual(safe + 1)
-      safe = revision
+      expect(revision).toBeGreaterThanOrEqual(placed)
+      expect(revision).toBeLessThanOrEqual(placed + 1)
+      placed = revision
     }
-    expect(safe).toBeGreaterThan(0)
+    expect(placed).toBeGreaterThan(0)
     expect((await readdir(directory)).filter(name => name.startsWith('broken-'))).toEqual([])
   })
 })

@@ -13,6 +13,7 @@ import type { TrackedVerdict } from '../../core/track.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { traefikState } from '../admin/status-view.ts'
 import type { HeldRemovals } from '../guards.ts'
+import type { Keeping } from '../keeping.ts'
 import type { ProviderStats } from '../provider/provider.ts'
 import type { PublicationView } from '../publication.ts'
 import type { Round } from '../reconcile.ts'
@@ -29,6 +30,8 @@ export type ReportingOptions = {
   readonly mark: () => RevisionMark | null
   readonly round: () => Round | null
   readonly publication: () => PublicationView
+  /** A loss of power would not bring back what was before this body. */
+  readonly isSafe: Keeping['isSafe']
   readonly observation: () => Observation | null
   readonly provider: () => ProviderStats
   /** What is known of Traefik, perhaps from the run before this one. */
@@ -132,7 +135,8 @@ export function createReporting(options: ReportingOptions): Reporter {
       controlPlaneId,
       epoch: reading.epoch,
       expected: reading.revision,
-      applied: applied?.revision ?? null,
+      // Whoever is told relies on it, and gives a released port to others.
+      applied: applied !== null && options.isSafe(applied) ? applied.revision : null,
       // Rank 0 are the files of this node, which are no business of a control plane.
       claims: () => (applied?.candidates ?? []).filter(({ rank }) => rank !== 0).map(({ route }) => claimOf(route)),
       wanted: () => new Set(reading.routes.map(({ route }) => claimOf(route))),

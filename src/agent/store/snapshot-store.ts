@@ -2,9 +2,11 @@
  * The agent's last known good state on disk, so that a restart serves it within milliseconds and without a control plane.
  *
  * Each save makes a new file, `snapshot-<number>`, with a number above all others:
- *   snapshot.tmp: open, write, fsync -> rename to snapshot-N+1 -> fsync the folder -> remove all but the newest few
- * A file that has its number is never written to or renamed again while it is good, so there is no moment without a whole generation, and
- * a step that fails leaves the older ones as they were. `open` takes the newest one that is whole.
+ *   snapshot.tmp: open, write -> rename to snapshot-N+1: placed -> fsync the file, fsync the folder: safe -> remove all but the newest few
+ * What is placed outlives the process, for the kernel has it; what is safe outlives a loss of power, too. Whoever serves it need not wait
+ * for the disk, whoever tells others that they can rely on it has to. A file that has its number is never written to or renamed again while
+ * it is good, and the safe ones stay until a newer one is safe, so there is no moment without a whole generation: a loss of power may leave
+ * a placed one torn, which its checksum tells, and then the one before it counts. `open` takes the newest one that is whole.
  * - A broken file (half, flipped, a link, a FIFO) is set aside as `broken-<number>`; two of these are kept for whoever wants to look.
  * - A file of a newer format is left in its place and not counted: after a downgrade the agent goes on with an older generation and
  *   writes its own above, and nothing that the newer agent saved is overwritten or removed.
@@ -17,12 +19,19 @@ import type { Logger } from 'pino'
 import { failureOf, notEncodable, notOpen, type SaveFailure, tooLarge } from './snapshot-failure.ts'
 import { decodeSnapshot, encodeSnapshot } from './snapshot-file.ts'
 import { createStateDirectory, StateDirectoryError } from './state-directory.ts'
-import { readOwnFile, removeFile, syncDirectory, type WriteStep, writeNewFile } from './state-file.ts'
-import { errorCode, realStateFs, type StateFs } from './state-fs.ts'
+import { makeNewFile, readOwnFile, removeFile, syncDirectory, type WriteStep } from './state-file.ts'
+import { errorCode, realStateFs, type StateFile, type StateFs } from './state-fs.ts'
 
 export type SaveResult =
   /** It is on the disk, and a loss of power does not undo it. */
   { readonly ok: true; readonly generation: number; readonly savedAt: number; readonly bytes: number } | SaveFailure
+
+export type Saving = {
+  /** Resolves once a process that is killed leaves the state behind, or it is known that it cannot be saved. */
+  readonly placed: Promise<void>
+  /** Resolves once a loss of power leaves it behind, too, or with the reason why not. */
+  readonly safe: Promise<SaveResult>
+}
 
 export type SavedState<T> = {
   readonly state: T
@@ -34,7 +43,7 @@ export type SavedState<T> = {
 export type SnapshotStoreStatus = {
   /** Absolute path of the folder. */
   readonly directory: string
-  /** Of the last generation that was loaded or saved; null when there is none. */
+  /** Of the last generation that was loaded or is safe; null when there is none. */
   readonly generation: number | null
   readonly savedAt: number | null
   /** Why the last save, or the opening, did not work; null when it did. A restart would come up with what `savedAt` tells. */
@@ -44,9 +53,10 @@ export type SnapshotStoreStatus = {
 export type Failpoint =
   | 'temp-open'
   | 'temp-half'
-  | 'temp-fsynced'
+  | 'temp-written'
   | 'before-rename'
   | 'after-rename'
+  | 'after-fsync'
   | 'before-dir-fsync'
   | 'after-dir-fsync'
 
@@ -58,9 +68,9 @@ export interface SnapshotStore<T> {
   open(): Promise<SavedState<T> | null>
   /**
    * Saves, one at a time. A save that waits while a newer one comes gets the newer one's result, for that holds its state too.
-   * The state must not be changed afterwards. Never rejects.
+   * The state must not be changed afterwards. Neither promise ever rejects.
    */
-  save(state: T): Promise<SaveResult>
+  save(state: T): Saving
   status(): SnapshotStoreStatus
   /** Ends after the saves that were asked for; then the lock is free. */
   close(): Promise<void>
@@ -83,6 +93,24 @@ export type SnapshotStoreOptions<T> = {
   readonly failpoint?: (name: Failpoint) => void
 }
 
+type Waiting<T> = {
+  readonly state: T
+  readonly told: PromiseWithResolvers<void>
+  readonly result: PromiseWithResolvers<SaveResult>
+}
+
+type Placed = {
+  readonly attempt: number
+  readonly generation: number
+  readonly savedAt: number
+  readonly bytes: number
+  readonly file: StateFile
+  /** The generations that were there before it, the highest first. */
+  readonly older: readonly number[]
+  /** Whom to tell what became of it. */
+  readonly results: readonly PromiseWithResolvers<SaveResult>[]
+}
+
 const TEMP_NAME = 'snapshot.tmp'
 const GENERATION_NAME = /^snapshot-(\d{12,15})$/
 const BROKEN_NAME = /^broken-(\d{12,15})$/
@@ -94,7 +122,7 @@ const DEFAULT_MAX_BYTES = 128 * 1024 * 1024
 const STEP_FAILPOINTS = {
   opened: 'temp-open',
   half: 'temp-half',
-  synced: 'temp-fsynced',
+  written: 'temp-written',
 } as const satisfies Record<WriteStep, Failpoint>
 
 const generationName = (generation: number): string => `snapshot-${String(generation).padStart(12, '0')}`
@@ -129,8 +157,12 @@ export function createSnapshotStore<T>({
   let usable = false
   let last: { readonly generation: number; readonly savedAt: number } | null = null
   let fault: SaveFailure | null = null
-  let waiting: { readonly state: T; readonly done: PromiseWithResolvers<SaveResult> } | null = null
+  let waiting: Waiting<T> | null = null
   let saving: Promise<void> | null = null
+  /** The newest that is placed, while nobody syncs it. */
+  let placed: Placed | null = null
+  let syncing: Promise<void> | null = null
+  let attempts = 0
 
   /** Log changes, not every try: the same fault again is nothing new. */
   function report(failure: SaveFailure): SaveFailure {
@@ -192,14 +224,16 @@ export function createSnapshotStore<T>({
     return { state, generation, savedAt: decoded.savedAt }
   }
 
-  /** The result, and what may be removed once that is told. */
-  async function write(state: T): Promise<{ readonly result: SaveResult; readonly known: readonly number[] }> {
+  /** Gives the state a name of its own, or says why that cannot be. */
+  async function place(state: T): Promise<Omit<Placed, 'results'> | SaveFailure> {
+    attempts += 1
+    const attempt = attempts
     // The disk is asked while the text is made.
     const usable = directory.ensure()
     const asked = usable.catch(() => {})
     const failed = async (failure: SaveFailure) => {
       await asked
-      return { result: report(failure), known: [] }
+      return report(failure)
     }
     const savedAt = Math.max(0, Math.trunc(now()))
     let parts: readonly Uint8Array[]
@@ -211,6 +245,7 @@ export function createSnapshotStore<T>({
     const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
     if (bytes > maxBytes) return failed(tooLarge(bytes, maxBytes))
     let doing = 'use it'
+    let file: StateFile | null = null
     try {
       await usable
       doing = 'list it'
@@ -218,46 +253,92 @@ export function createSnapshotStore<T>({
       const listed = fs.readdir(directory.path)
       const cleared = removeFile(fs, tempPath)
       cleared.catch(() => {})
-      const known = numbersOf(await listed, GENERATION_NAME)
-      const generation = (known[0] ?? 0) + 1
+      const older = numbersOf(await listed, GENERATION_NAME)
+      const generation = (older[0] ?? 0) + 1
       doing = `write ${TEMP_NAME}`
       await cleared
-      await writeNewFile(fs, tempPath, parts, failpoint && (step => failpoint(STEP_FAILPOINTS[step])))
+      file = await makeNewFile(fs, tempPath, parts, failpoint && (step => failpoint(STEP_FAILPOINTS[step])))
       doing = `rename ${TEMP_NAME}`
       failpoint?.('before-rename')
       await fs.rename(tempPath, pathOf(generationName(generation)))
       failpoint?.('after-rename')
-      doing = 'sync it'
-      failpoint?.('before-dir-fsync')
-      await syncDirectory(fs, directory.path)
-      failpoint?.('after-dir-fsync')
-      if (fault !== null) logger.info({ generation, after: fault.code }, 'state saved again')
-      fault = null
-      last = { generation, savedAt }
-      return { result: { ok: true, generation, savedAt, bytes }, known: [generation, ...known] }
+      return { attempt, generation, savedAt, bytes, file, older }
     } catch (error) {
+      await file?.close().catch(() => {})
       return failed(failureOf(error, directory.path, doing))
     }
   }
 
-  /** Only after the new one is on the disk for good. What cannot be removed now is tried again at the next save. */
-  async function prune(known: readonly number[]): Promise<void> {
-    const counted = known.filter(generation => !leftAlone.has(generation))
-    for (const old of counted.slice(generations)) {
-      await removeFile(fs, pathOf(generationName(old))).catch((error: unknown) =>
-        logger.warn({ generation: old, code: errorCode(error) }, 'old state not removed'),
-      )
+  /**
+   * Through the file that it was written by: whoever opens it anew may not be told of an error before that. A file whose fsync failed is
+   * removed and never synced a second time: the kernel may have dropped its pages and call it clean.
+   */
+  async function sync({ attempt, generation, savedAt, bytes, file }: Placed): Promise<SaveResult> {
+    try {
+      await file.sync().finally(() => file.close())
+    } catch (error) {
+      const failure = report(failureOf(error, directory.path, `sync ${generationName(generation)}`))
+      await remove(generation)
+      return failure
     }
+    try {
+      failpoint?.('after-fsync')
+      failpoint?.('before-dir-fsync')
+      await syncDirectory(fs, directory.path)
+      failpoint?.('after-dir-fsync')
+    } catch (error) {
+      return report(failureOf(error, directory.path, 'sync it'))
+    }
+    last = { generation, savedAt }
+    // A newer one that could not even be placed is a fault that stays.
+    if (fault !== null && attempt === attempts) {
+      logger.info({ generation, after: fault.code }, 'state saved again')
+      fault = null
+    }
+    return { ok: true, generation, savedAt, bytes }
+  }
+
+  async function remove(generation: number): Promise<void> {
+    await removeFile(fs, pathOf(generationName(generation))).catch((error: unknown) =>
+      logger.warn({ generation, code: errorCode(error) }, 'old state not removed'),
+    )
+  }
+
+  /** Only after a new one is safe. What cannot be removed now is tried again at the next save. */
+  async function prune({ older }: Placed): Promise<void> {
+    const counted = older.filter(generation => !leftAlone.has(generation))
+    for (const old of counted.slice(generations - 1)) await remove(old)
+  }
+
+  /** However long the disk takes, what is placed meanwhile is one file: the newest. */
+  async function syncPlaced(): Promise<void> {
+    while (placed !== null) {
+      const next = placed
+      placed = null
+      const result = await sync(next)
+      for (const { resolve } of next.results) resolve(result)
+      if (result.ok) await prune(next)
+    }
+    syncing = null
   }
 
   async function saveWaiting(): Promise<void> {
     while (waiting !== null) {
-      const { state, done } = waiting
+      const { state, told, result } = waiting
       waiting = null
-      const { result, known } = await write(state)
-      // Whoever waits to serve it need not wait for the tidying.
-      done.resolve(result)
-      await prune(known)
+      const next = await place(state)
+      // Whoever waits to serve it need not wait for the rest.
+      told.resolve()
+      if ('ok' in next) {
+        result.resolve(next)
+        continue
+      }
+      const overtaken = placed
+      placed = { ...next, results: [...(overtaken?.results ?? []), result] }
+      syncing ??= syncPlaced()
+      if (overtaken === null) continue
+      await overtaken.file.close().catch(() => {})
+      await remove(overtaken.generation)
     }
     saving = null
   }
@@ -296,11 +377,15 @@ export function createSnapshotStore<T>({
       return null
     },
     save(state) {
-      if (!usable) return Promise.resolve(notOpen)
-      waiting = { state, done: waiting?.done ?? Promise.withResolvers<SaveResult>() }
-      const { promise } = waiting.done
+      if (!usable) return { placed: Promise.resolve(), safe: Promise.resolve(notOpen) }
+      waiting = {
+        state,
+        told: waiting?.told ?? Promise.withResolvers<void>(),
+        result: waiting?.result ?? Promise.withResolvers<SaveResult>(),
+      }
+      const { told, result } = waiting
       saving ??= saveWaiting()
-      return promise
+      return { placed: told.promise, safe: result.promise }
     },
     status: () => ({
       directory: directory.path,
@@ -311,6 +396,7 @@ export function createSnapshotStore<T>({
     async close() {
       usable = false
       await saving
+      await syncing
       await directory.close()
     },
   }

@@ -45,25 +45,41 @@ export async function readOwnFile(fs: StateFs, path: string, maxBytes: number): 
   }
 }
 
-export type WriteStep = 'opened' | 'half' | 'synced'
+export type WriteStep = 'opened' | 'half' | 'written'
 
 const MAX_CHUNK_BYTES = 1024 * 1024
 
 /**
- * Makes a new file (0600) of these parts and syncs it. Rejects with the system's error; the half-written file is then removed, as far as the
- * disk allows, and never tried a second time: after a failed fsync the kernel may have dropped the pages and call the file clean.
+ * Makes a new file (0600) of these parts and gives it open: whoever is killed now leaves it whole, a loss of power may take it as long as
+ * nobody has synced it. Rejects with the system's error; the half-written file is then removed, as far as the disk allows.
  */
-export async function writeNewFile(
+export async function makeNewFile(
   fs: StateFs,
   path: string,
   parts: readonly Uint8Array[],
   onStep?: (step: WriteStep) => void,
-): Promise<void> {
+): Promise<StateFile> {
   const file = await fs.open(path, CREATE_FLAGS, FILE_MODE)
   try {
+    onStep?.('opened')
+    await writeAll(file, parts, onStep === undefined ? null : () => onStep('half'))
+    onStep?.('written')
+    return file
+  } catch (error) {
+    await file.close().catch(() => {})
+    await removeFile(fs, path).catch(() => {})
+    throw error
+  }
+}
+
+/**
+ * Makes a new file (0600) of these parts and syncs it. Rejects with the system's error; the file is then removed, as far as the disk
+ * allows, and never synced a second time: after a failed fsync the kernel may have dropped the pages and call the file clean.
+ */
+export async function writeNewFile(fs: StateFs, path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await makeNewFile(fs, path, parts)
+  try {
     try {
-      onStep?.('opened')
-      await writeAll(file, parts, onStep === undefined ? null : () => onStep('half'))
       await file.sync()
     } finally {
       await file.close()
@@ -72,7 +88,6 @@ export async function writeNewFile(
     await removeFile(fs, path).catch(() => {})
     throw error
   }
-  onStep?.('synced')
 }
 
 /** @param onHalf told when half of it is written; then a small file is written in two goes */

@@ -46,7 +46,7 @@ async function saveAll(
 ) {
   const store = storeAt(directory, options)
   await store.open()
-  for (const revision of revisions) expect(await store.save(stateOf(revision))).toHaveProperty('ok', true)
+  for (const revision of revisions) expect(await store.save(stateOf(revision)).safe).toHaveProperty('ok', true)
   await store.close()
 }
 
@@ -66,7 +66,7 @@ describe('saving and opening', () => {
     const directory = join(await tempFolder(), 'state')
     const store = storeAt(directory)
     expect(await store.open()).toBeNull()
-    const result = await store.save(stateOf(7))
+    const result = await store.save(stateOf(7)).safe
     expect(result).toEqual({
       ok: true,
       generation: 1,
@@ -98,7 +98,7 @@ describe('saving and opening', () => {
     const state = { body: `\u0000\n"\\ \ud800 \u2028 ${'ü'.repeat(5000)}`, revision: -0.5 }
     const store = storeAt(directory)
     await store.open()
-    await store.save(state)
+    await store.save(state).safe
     await store.close()
     expect((await load(directory))?.state).toEqual(state)
   })
@@ -108,7 +108,7 @@ describe('saving and opening', () => {
     const state = { body: '{"a":"0123456789"}\n'.repeat(1_100_000), revision: 1 }
     const store = storeAt(directory)
     await store.open()
-    expect(await store.save(state)).toHaveProperty('ok', true)
+    expect(await store.save(state).safe).toHaveProperty('ok', true)
     await store.close()
     expect((await load(directory))?.state.body === state.body).toBe(true)
   })
@@ -134,7 +134,7 @@ describe('saves at the same time', () => {
     const directory = await tempFolder()
     const store = storeAt(directory)
     await store.open()
-    const results = await Promise.all([1, 2, 3, 4].map(revision => store.save(stateOf(revision))))
+    const results = await Promise.all([1, 2, 3, 4].map(revision => store.save(stateOf(revision)).safe))
     expect(results.map(result => result.ok && result.generation)).toEqual([1, 2, 2, 2])
     await store.close()
     expect(await filesOf(directory)).toEqual([generation(1), generation(2)])
@@ -145,7 +145,7 @@ describe('saves at the same time', () => {
     const directory = await tempFolder()
     const store = storeAt(directory)
     await store.open()
-    const saves = [store.save(stateOf(1)), store.save(stateOf(2))]
+    const saves = [store.save(stateOf(1)).safe, store.save(stateOf(2)).safe]
     await store.close()
     expect((await Promise.all(saves)).map(({ ok }) => ok)).toEqual([true, true])
     expect((await load(directory))?.state).toEqual(stateOf(2))
@@ -154,10 +154,10 @@ describe('saves at the same time', () => {
   test('no save before open or after close', async () => {
     const directory = await tempFolder()
     const store = storeAt(directory)
-    expect(await store.save(stateOf(1))).toHaveProperty('code', 'SNAPSHOT_STORE_CLOSED')
+    expect(await store.save(stateOf(1)).safe).toHaveProperty('code', 'SNAPSHOT_STORE_CLOSED')
     await store.open()
     await store.close()
-    expect(await store.save(stateOf(1))).toHaveProperty('code', 'SNAPSHOT_STORE_CLOSED')
+    expect(await store.save(stateOf(1)).safe).toHaveProperty('code', 'SNAPSHOT_STORE_CLOSED')
     expect(await filesOf(directory)).toEqual([])
   })
 
@@ -166,7 +166,7 @@ describe('saves at the same time', () => {
     const first = storeAt(directory)
     await first.open()
     await expect(storeAt(directory).open()).rejects.toHaveProperty('code', 'STATE_DIRECTORY_LOCKED')
-    expect(await first.save(stateOf(1))).toHaveProperty('ok', true)
+    expect(await first.save(stateOf(1)).safe).toHaveProperty('ok', true)
   })
 })
 
@@ -249,7 +249,7 @@ describe('files that are not ours', () => {
     const store = storeAt(directory)
     await store.open()
     await symlink(target, join(directory, 'snapshot.tmp'))
-    expect(await store.save(stateOf(1))).toHaveProperty('ok', true)
+    expect(await store.save(stateOf(1)).safe).toHaveProperty('ok', true)
     expect(await readFile(target, 'utf8')).toBe('root')
   })
 
@@ -299,9 +299,9 @@ describe('files that are not ours', () => {
     const store = storeAt(directory)
     await store.open()
     await chmod(directory, 0o777)
-    expect(await store.save(stateOf(1))).toMatchObject({ ok: false, code: 'STATE_DIRECTORY_WRITABLE_BY_OTHERS' })
+    expect(await store.save(stateOf(1)).safe).toMatchObject({ ok: false, code: 'STATE_DIRECTORY_WRITABLE_BY_OTHERS' })
     await chmod(directory, 0o700)
-    expect(await store.save(stateOf(1))).toHaveProperty('ok', true)
+    expect(await store.save(stateOf(1)).safe).toHaveProperty('ok', true)
     expect(store.status().fault).toBeNull()
   })
 })
@@ -357,8 +357,8 @@ describe('states that cannot be saved', () => {
     const directory = await tempFolder()
     const store = storeAt(directory, { maxBytes: 400 })
     await store.open()
-    expect(await store.save(stateOf(1))).toHaveProperty('ok', true)
-    expect(await store.save({ body: 'x'.repeat(400), revision: 2 })).toHaveProperty('code', 'SNAPSHOT_TOO_LARGE')
+    expect(await store.save(stateOf(1)).safe).toHaveProperty('ok', true)
+    expect(await store.save({ body: 'x'.repeat(400), revision: 2 }).safe).toHaveProperty('code', 'SNAPSHOT_TOO_LARGE')
     await store.close()
     expect(await load(directory)).toHaveProperty('state', stateOf(1))
   })
@@ -369,7 +369,7 @@ describe('states that cannot be saved', () => {
     const cyclic: Record<string, unknown> = {}
     cyclic.self = cyclic
     for (const state of [cyclic, 1n, undefined])
-      expect(await store.save(state)).toHaveProperty('code', 'SNAPSHOT_NOT_ENCODABLE')
+      expect(await store.save(state).safe).toHaveProperty('code', 'SNAPSHOT_NOT_ENCODABLE')
     expect(store.status().fault).toHaveProperty('code', 'SNAPSHOT_NOT_ENCODABLE')
   })
 })
@@ -379,9 +379,9 @@ describe('a folder that goes away', () => {
     const directory = join(await tempFolder(), 'state')
     const store = storeAt(directory)
     await store.open()
-    await store.save(stateOf(1))
+    await store.save(stateOf(1)).safe
     await rm(directory, { recursive: true })
-    expect(await store.save(stateOf(2))).toMatchObject({ ok: true, generation: 1 })
+    expect(await store.save(stateOf(2)).safe).toMatchObject({ ok: true, generation: 1 })
     await store.close()
     expect(await load(directory)).toHaveProperty('state', stateOf(2))
   })
