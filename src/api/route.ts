@@ -73,7 +73,7 @@ export type RouteStep = z.infer<typeof RouteStep>
 
 export const RouteConfiguration = z
   .object({
-    /** `served`: the node says that Traefik gets this. `compiled`: made here, with the same code, of what is expected. */
+    /** `served`: the node says that Traefik gets this. `compiled`: made here, with the same code, of what is expected; where the route is not live, what it would become. */
     origin: z.enum(['served', 'compiled']),
     routers: z.record(z.string(), z.unknown()),
     services: z.record(z.string(), z.unknown()),

@@ -16,6 +16,14 @@ import { addressOf, planLines } from '../../src/console/pages/expose/plan-lines.
 import { allLines, driftWords, nodeState, nodesSentence } from '../../src/console/pages/nodes/node-state.ts'
 import { blockPart, gridRows, portByKey, telling } from '../../src/console/pages/ports/pool-grid.ts'
 import { restWords } from '../../src/console/pages/ports/rest-words.ts'
+import {
+  type ConfigGroup,
+  type ConfigNode,
+  differingLines,
+  faultyLines,
+  groupConfigs,
+  namesWords,
+} from '../../src/console/pages/routes/config-groups.ts'
 import { jsonLines, linesText, yamlLines } from '../../src/console/pages/routes/config-lines.ts'
 import {
   filterRoutes,
@@ -492,6 +500,82 @@ describe('a configuration', () => {
 
   test('is written as JSON', () => {
     expect(JSON.parse(linesText(jsonLines(value)))).toEqual(value)
+  })
+})
+
+describe('the configuration on several nodes', () => {
+  const services = {
+    pg: { loadBalancer: { servers: [{ address: '10.200.1.5:5432' }, { address: '10.200.1.6:5432' }] } },
+  }
+  const routers = { pg: { rule: 'HostSNI(`*`)', service: 'pg', entryPoints: ['tcp-10001'] } }
+  const node = (nodeName: string, part: Partial<ConfigNode> = {}): ConfigNode => ({
+    nodeId: nodeName,
+    nodeName,
+    verdict: 'live',
+    reason: 'LIVE',
+    message: '',
+    isKnown: true,
+    configuration: { origin: 'compiled', routers, services },
+    ...part,
+  })
+  const namesOf = (groups: readonly ConfigGroup[]) => groups.map(({ nodes }) => nodes.map(({ nodeName }) => nodeName))
+
+  /** Lines that are marked, each with what is said of it. */
+  function marked(nodes: readonly ConfigNode[], format: typeof yamlLines = yamlLines): readonly string[] {
+    return groupConfigs(nodes, '').flatMap(group => {
+      const lines = format({ tcp: { routers: group.routers, services: group.services } })
+      return [...faultyLines(group, lines)].map(
+        ([at, words]) => `${linesText(lines.slice(at, at + 1)).trim()} <- ${words}`,
+      )
+    })
+  }
+
+  test('is one block where it is the same, in whatever order it came', () => {
+    const other = { entryPoints: ['tcp-10001'], service: 'pg', rule: 'HostSNI(`*`)' }
+    const served = { origin: 'served' as const, services, routers: { pg: other } }
+    expect(namesOf(groupConfigs([node('a'), node('b', { configuration: served })], 'a'))).toEqual([['a', 'b']])
+  })
+
+  test('is a block of each where it differs, the chosen one first', () => {
+    const configuration = { origin: 'served' as const, services, routers: { pg: { ...routers.pg, priority: 1 } } }
+    const nodes = [node('a'), node('b', { configuration }), node('c'), node('d', { configuration: null })]
+    expect(namesOf(groupConfigs(nodes, 'c'))).toEqual([['a', 'c'], ['b']])
+    expect(namesOf(groupConfigs(nodes, 'b'))).toEqual([['b'], ['a', 'c']])
+    const [one, two] = groupConfigs(nodes, 'c').map(group => yamlLines(group.routers))
+    expect([...differingLines(two ?? [], one ?? [])].map(at => linesText(two?.slice(at, at + 1) ?? []).trim())).toEqual(
+      ['priority: 1'],
+    )
+  })
+
+  test.each([
+    ['ENTRY_POINT_MISSING', '', ['entryPoints: [tcp-10001] <- Traefik has no such entry point on b']],
+    ['HOST_TAKEN_BY_ROUTE', '', ['rule: HostSNI(`*`) <- another route has the name on b']],
+    ['BACKEND_DOWN', '1 of 2 is down: 10.200.1.6:5432 refuses', ['- address: "10.200.1.6:5432" <- down on b']],
+    ['BACKEND_DOWN', 'one of them is down', ['servers: <- down on b']],
+    ['TRAEFIK_DISABLED', 'error while parsing rule', ['rule: HostSNI(`*`) <- Traefik does not take it on b']],
+    [
+      'TRAEFIK_DISABLED',
+      'entryPoint "x" does not exist',
+      ['entryPoints: [tcp-10001] <- Traefik does not take it on b'],
+    ],
+    ['TRAEFIK_DISABLED', 'no idea', []],
+    ['PROBE_FAILED', 'connection refused', []],
+    ['constructor', '', []],
+  ])('marks the line that %s speaks of (%j)', (reason, message, lines) => {
+    expect(marked([node('a'), node('b', { verdict: 'degraded', reason, message })])).toEqual(lines)
+  })
+
+  test('marks the same line of JSON', () => {
+    const broken = node('b', { reason: 'ENTRY_POINT_MISSING' })
+    expect(marked([broken], jsonLines)).toEqual(['"entryPoints": [ <- Traefik has no such entry point on b'])
+  })
+
+  test('says once what is wrong on many nodes, and nothing of a silent one', () => {
+    const broken = (name: string, isKnown = true) => node(name, { reason: 'ENTRY_POINT_MISSING', isKnown })
+    expect(marked([broken('a'), broken('b'), broken('c', false)])).toEqual([
+      'entryPoints: [tcp-10001] <- Traefik has no such entry point on a and b',
+    ])
+    expect(namesWords(['a', 'b', 'c', 'd', 'e', 'f'])).toBe('a, b, c and 3 more')
   })
 })
 

@@ -9,7 +9,7 @@ import type { Tx } from '../db/transaction.ts'
 import { notFound } from '../http/api-error.ts'
 import { readRoutes } from '../services/routes.ts'
 import { makeChain, type ProbeFound } from './chain.ts'
-import { compiledConfiguration, readDeclared } from './compiled.ts'
+import { type CompilingNode, compiledConfiguration, readDeclared } from './compiled.ts'
 import { type Fleet, readFleet, readJson } from './fleet.ts'
 import { type RouteFacts, readRouteRows, rowView } from './list.ts'
 import { isSilent, judgeOnNode, type NodeStanding, type ToldVerdict } from './verdict.ts'
@@ -136,10 +136,14 @@ async function onNode(
   const probe: ProbeFound | null = facts.probe
   const told = row?.detail.chain ?? []
   const chain = makeChain({ route, node, judged, told, fetched, liveSince: liveLast?.at ?? null, probe })
+  const compiled = async (of: CompilingNode): Promise<RouteConfiguration | null> =>
+    compiledConfiguration(route.protocol, route.id, await declared(), of)
+  // Of a route that the node does not serve: what it would become, where nothing on the node stood in its way.
+  const wished = { version, entryPoints: null }
   const configuration = isLive
-    ? compiledConfiguration(route.protocol, route.id, await declared(), { version, entryPoints })
+    ? await compiled({ version, entryPoints })
     : judged.told
-      ? servedConfiguration(route, facts)
+      ? (servedConfiguration(route, facts) ?? (await compiled(wished)))
       : null
   const lastLive = isLive && last?.verdict === 'live' ? last : null
   return {

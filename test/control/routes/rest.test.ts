@@ -233,6 +233,14 @@ onEachDatabase('routes', use => {
       })
     })
 
+    test('show what one would become that the node does not serve', async () => {
+      await fleet.report('srv_1')
+      const live = (await onNode('srv_1')).configuration
+      await fleet.report('srv_1', { verdicts: [told('prt_a', 'ENTRY_POINT_MISSING')] })
+      expect((await onNode('srv_1')).configuration).toEqual(live)
+      expect(live).toMatchObject({ origin: 'compiled', routers: { tcp_prt_a: { entryPoints: [expect.any(String)] } } })
+    })
+
     test('stand where the node has got to', async () => {
       await fleet.report('srv_1', { revision: { expected: 2, served: 2, applied: 2 } })
       const { revision } = await fleet.touch('prt_a')

@@ -130,9 +130,11 @@ function Whole({ route }: { readonly route: Route }): ReactElement {
         ) : (
           <>
             <OnOneNode route={route} all={all} {...chosen} />
-            {chosen.node.configuration !== null && (
-              <ConfigCard configuration={chosen.node.configuration} protocol={route.protocol} />
-            )}
+            <ConfigCard
+              nodes={all.map(({ node, standing }) => ({ ...node, isKnown: standing.shown !== 'unknown' }))}
+              chosen={chosen.node.nodeId}
+              protocol={route.protocol}
+            />
           </>
         )}
         <HistoryCard routeId={route.id} nodeId={chosen?.node.nodeId ?? null} />
