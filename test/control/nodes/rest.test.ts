@@ -5,13 +5,13 @@ import type { Database } from '../../../src/control/db/client.ts'
 import { type ControlApp, controlApp } from '../../support/control-app.ts'
 import { countsOf, type Fleet, makeFleet, SINCE, told } from '../../support/control-fleet.ts'
 import { clear, openMemoryDatabase } from '../../support/database.ts'
-import { signedNode } from '../../support/signed-node.ts'
+import { type NodeClient, nodeClient } from '../../support/node-client.ts'
 
 const isText = expect.any(String)
 
-const node = signedNode('srv_1')
-const other = signedNode('srv_2')
 let control: ControlApp
+let node: NodeClient
+let other: NodeClient
 let fleet: Fleet
 let database: Database
 beforeAll(async () => {
@@ -21,6 +21,8 @@ afterAll(() => database.close())
 beforeEach(async () => {
   await clear(database)
   control = await controlApp({ deps: { database } })
+  node = nodeClient(control, { id: 'srv_1' })
+  other = nodeClient(control, { id: 'srv_2' })
   fleet = makeFleet(database)
   await fleet.node('srv_1', { publicKey: node.publicKey })
 })
@@ -43,7 +45,7 @@ const body = (fields: Record<string, unknown> = {}) => ({
   openConnections: {},
   ...fields,
 })
-const report = (fields: Record<string, unknown> = {}, by = node) => by.post(control, '/agent/status', body(fields))
+const report = (fields: Record<string, unknown> = {}, by = node) => by.post('/agent/status', body(fields))
 const audit = async () =>
   (await control.asAdmin('GET', '/audit')).json.items.map(
     (row: { action: string; actor: { kind: string }; resource: { id: string } }) =>
