@@ -61,6 +61,18 @@ describe.skipIf(!part('traefik'))('beside the Traefik that is read', () => {
     expect(nacks(rig)).toEqual([])
   })
 
+  test('a name of its own in its headers hides no Traefik', async () => {
+    const backend = await startTcpBackend({ name: 'pg' })
+    const rig = await startRig({
+      staticExtra: { providers: { http: { headers: { 'User-Agent': 'proxy-1' } } } },
+    })
+    await rig.write('pg.yaml', {
+      tcpRoutes: [tcpRoute({ externalPort: rig.tcp[0], upstreams: [backend.address] })],
+    })
+    await rig.verdict('tcp/pg', 'live')
+    expect(rig.status().traefik).toMatchObject({ state: 'verified', pollers: 1, strangers: null })
+  })
+
   test('another Traefik polls, and keeps what it has', async () => {
     const [one, two] = await Promise.all([startTcpBackend({ name: 'one' }), startTcpBackend({ name: 'two' })])
     const rig = await startRig({

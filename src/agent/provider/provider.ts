@@ -42,7 +42,7 @@ export type Poll = {
   /** From the arrival of the poll to the beginning of its answer. */
   readonly heldMs: number
   readonly tokenOk: boolean
-  /** Traefik's own, by its User-Agent: what others fetch, such as curl, says nothing of Traefik. */
+  /** Traefik's own, by how it asks: what others fetch, such as curl, says nothing of Traefik. */
   readonly byTraefik: boolean
 }
 

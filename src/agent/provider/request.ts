@@ -6,9 +6,13 @@ import { MAX_HOLD_MS, parseHold } from './hold.ts'
 
 const PATH = '/traefik'
 
-/** Traefik's provider does not say who it is, but for the library that asks. Whoever sets another name in `providers.http.headers` hides it. */
+/**
+ * Traefik's provider does not say who it is, but for the library that asks. A name of its own in `providers.http.headers` hides that too;
+ * what is left is what the library does: gzip and nothing else, and not a word of what it would accept, which others send.
+ */
 export const isTraefik = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
-  headers['user-agent']?.startsWith('Go-http-client/') === true
+  headers['user-agent']?.startsWith('Go-http-client/') === true ||
+  (headers['accept-encoding'] === 'gzip' && headers.accept === undefined)
 
 export type RequestView = {
   readonly method: string

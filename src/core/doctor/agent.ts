@@ -43,7 +43,7 @@ function pollFindings(facts: DoctorFacts, status: AgentStatus): Finding[] {
         fault(
           'TRAEFIK_NEVER_POLLED',
           `Traefik has never polled this agent since the agent started; ${strangers.name} has, ${plural(strangers.polls, 'time', 'times')}, and that is no Traefik`,
-          `${COMPARE} If it is Traefik, with a User-Agent of its own in providers.http.headers, take that out.`,
+          `${COMPARE} If it is Traefik, take User-Agent, Accept and Accept-Encoding out of providers.http.headers: by them it is known.`,
         ),
       ]
     if (status.startedAt !== null && nowMs - status.startedAt < FIRST_POLL_MS)

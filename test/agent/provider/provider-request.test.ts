@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judgeRequest, type RequestView } from '../../../src/agent/provider/request.ts'
+import { isTraefik, judgeRequest, type RequestView } from '../../../src/agent/provider/request.ts'
 
 const good: RequestView = { method: 'GET', target: '/traefik', hostAllowed: true, tokenOk: true }
 
@@ -10,6 +10,21 @@ test.each<[string, Partial<RequestView>, number | null]>([
   ['a hold in milliseconds', { target: '/traefik?hold=500ms' }, 500],
 ])('%s is a poll', (_title, change, holdMs) => {
   expect(judgeRequest({ ...good, ...change })).toEqual({ kind: 'poll', holdMs })
+})
+
+const CURL = { 'user-agent': 'curl/8.5.0', accept: '*/*' }
+
+test.each<[string, Readonly<Record<string, string>>, boolean]>([
+  ['Traefik as it comes', { 'user-agent': 'Go-http-client/1.1', 'accept-encoding': 'gzip' }, true],
+  ['Traefik by another name', { 'user-agent': 'proxy-1', 'accept-encoding': 'gzip' }, true],
+  ['Traefik that says what it accepts', { ...CURL, 'user-agent': 'Go-http-client/2.0' }, true],
+  ['Traefik that hides all of it', { ...CURL, 'accept-encoding': 'gzip' }, false],
+  ['curl', CURL, false],
+  ['curl --compressed', { ...CURL, 'accept-encoding': 'deflate, gzip, br, zstd' }, false],
+  ['a browser', { 'user-agent': 'Mozilla/5.0', accept: 'text/html', 'accept-encoding': 'gzip, deflate' }, false],
+  ['nobody', {}, false],
+])('%s is known by how it asks', (_title, headers, known) => {
+  expect(isTraefik({ headers })).toBe(known)
 })
 
 test('HEAD looks and does not poll', () => {
