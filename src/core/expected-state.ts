@@ -151,8 +151,13 @@ function parseLists(
     tcp: Array.isArray(lists.tcpRoutes),
     udp: Array.isArray(lists.udpRoutes),
   }
-  if (!present.http && !present.tcp && !present.udp)
-    return notAState(options, 'none of the lists routes, tcpRoutes, udpRoutes is there', null, undefined)
+  if (!present.http && !present.tcp && !present.udp) {
+    // Most often a list with another name: what is there instead tells.
+    const names = unknowns.list().map(({ field }) => field)
+    const instead =
+      names.length === 0 ? '' : `; it has ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`
+    return notAState(options, `none of the lists routes, tcpRoutes, udpRoutes is there${instead}`, null, undefined)
+  }
   const raw = {
     http: [...(lists.routes ?? []), ...(lists.httpRoutes ?? [])],
     tcp: lists.tcpRoutes ?? [],

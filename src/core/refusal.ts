@@ -1,5 +1,6 @@
 /** Why a value was not taken: schema issues turned into code, field, value, sentence and remedy. */
 import type { z } from 'zod'
+import { printable } from './problem.ts'
 import { REASONS, type ReasonCode } from './verdict.ts'
 
 export type Refusal = { readonly code: ReasonCode; readonly message: string; readonly remedy?: string }
@@ -61,6 +62,19 @@ function wantedBy(issue: z.core.$ZodIssue): string | null {
   }
 }
 
+const NOT_TEXTS: ReadonlySet<string> = new Set(['int', 'number', 'boolean'])
+/** Texts that look like what was wanted until one sees the quotes. Any other text may be a secret of somebody, and is not repeated. */
+const MISTAKEN = /^(?:[\d.]{1,20}|true|false|yes|no|on|off)$/i
+
+/** The found value, where it is short and can be no secret. */
+function foundText(value: unknown): string {
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return ` ${printable(value)}`
+  return typeof value === 'string' && MISTAKEN.test(value) ? ` ${JSON.stringify(value)}` : ''
+}
+
+const isQuotedNumber = (issue: z.core.$ZodIssue, value: unknown): boolean =>
+  issue.code === 'invalid_type' && NOT_TEXTS.has(issue.expected) && typeof value === 'string' && /^\d+$/.test(value)
+
 /** One fault of a schema, as field, found value, sentence and way out. */
 export function issueToRefusal(issue: z.core.$ZodIssue, raw: unknown): RefusalAt {
   const field = fieldPath(issue.path)
@@ -75,8 +89,13 @@ export function issueToRefusal(issue: z.core.$ZodIssue, raw: unknown): RefusalAt
     code,
     field,
     value,
-    message: `${field} is not ${wanted}`,
+    message: `${field}${foundText(value)} is not ${wanted}`,
     // For a text that should be an address or a name, the code's own remedy says more.
-    remedy: code !== 'FIELD_INVALID' && wanted === TYPES.string ? REASONS[code].remedy : `Give ${wanted}.`,
+    remedy:
+      code !== 'FIELD_INVALID' && wanted === TYPES.string
+        ? REASONS[code].remedy
+        : isQuotedNumber(issue, value)
+          ? 'Write it without quotes.'
+          : `Give ${wanted}.`,
   }
 }

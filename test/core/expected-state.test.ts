@@ -31,14 +31,14 @@ describe('a document that is not a state', () => {
     ['a number', 42, null, 'the document is a number, not an object'],
     ['nothing', undefined, null, 'the document is nothing, not an object'],
     ['traefik without lists', { traefik: {} }, null, 'none of the lists routes, tcpRoutes, udpRoutes is there'],
-    ['traefik null', { traefik: null }, 'traefik', 'traefik is not an object'],
+    ['traefik null', { traefik: null }, 'traefik', 'traefik null is not an object'],
     ['traefik a list', { traefik: [] }, 'traefik', 'traefik is not an object'],
     ['traefik a text', { traefik: '' }, 'traefik', 'traefik is not an object'],
     [
       'an error document',
       { error: 'unauthorized', traefik: { message: 'no' } },
       null,
-      'none of the lists routes, tcpRoutes, udpRoutes is there',
+      'none of the lists routes, tcpRoutes, udpRoutes is there; it has error, traefik.message',
     ],
     [
       'null lists alone',
@@ -50,7 +50,7 @@ describe('a document that is not a state', () => {
       'other lists',
       { traefik: { services: [], certificates: [] } },
       null,
-      'none of the lists routes, tcpRoutes, udpRoutes is there',
+      'none of the lists routes, tcpRoutes, udpRoutes is there; it has traefik.services',
     ],
     ['the lists one level up', { routes: [], tcpRoutes: [] }, 'traefik', 'traefik is missing'],
     [
@@ -65,12 +65,17 @@ describe('a document that is not a state', () => {
       'traefik.tcpRoutes',
       'traefik.tcpRoutes is not a list',
     ],
-    ['a list that is a number', { traefik: { udpRoutes: 0 } }, 'traefik.udpRoutes', 'traefik.udpRoutes is not a list'],
+    [
+      'a list that is a number',
+      { traefik: { udpRoutes: 0 } },
+      'traefik.udpRoutes',
+      'traefik.udpRoutes 0 is not a list',
+    ],
     [
       'an alias that is no list',
       { traefik: { routes: [], httpRoutes: 1 } },
       'traefik.httpRoutes',
-      'traefik.httpRoutes is not a list',
+      'traefik.httpRoutes 1 is not a list',
     ],
     [
       'certificates that are no list',
@@ -87,25 +92,25 @@ describe('a document that is not a state', () => {
       'a revision as text',
       documentWith({}, { revision: '42' }),
       'revision',
-      'revision is not a whole number from 0 to 9007199254740991',
+      'revision "42" is not a whole number from 0 to 9007199254740991',
     ],
     [
       'a negative epoch',
       documentWith({}, { epoch: -1 }),
       'epoch',
-      'epoch is not a whole number from 0 to 9007199254740991',
+      'epoch -1 is not a whole number from 0 to 9007199254740991',
     ],
     [
       'a fraction of a revision',
       documentWith({}, { revision: 1.5 }),
       'revision',
-      'revision is not a whole number from 0 to 9007199254740991',
+      'revision 1.5 is not a whole number from 0 to 9007199254740991',
     ],
     [
       'an endless revision',
       documentWith({}, { revision: JSON.parse('1e400') }),
       'revision',
-      'revision is not a whole number from 0 to 9007199254740991',
+      'revision Infinity is not a whole number from 0 to 9007199254740991',
     ],
     ['an empty controlPlaneId', documentWith({}, { controlPlaneId: '' }), 'controlPlaneId', 'the id is empty'],
     [
@@ -115,7 +120,7 @@ describe('a document that is not a state', () => {
       'the id holds signs that cannot be printed',
     ],
     ['removed that is no list', documentWith({}, { removed: 'old' }), 'removed', 'removed is not a list'],
-    ['removed with a number', documentWith({}, { removed: ['a', 7] }), 'removed[1]', 'removed[1] is not a text'],
+    ['removed with a number', documentWith({}, { removed: ['a', 7] }), 'removed[1]', 'removed[1] 7 is not a text'],
   ])('%s', (_, raw, field, message) => {
     const problem = refusal(raw)
     expect({ code: problem?.code, field: problem?.field, message: problem?.message }).toEqual({
@@ -483,12 +488,17 @@ describe('a routes file', () => {
     ['an empty file', null, null, 'the file is empty, not an object with lists of routes'],
     ['a list', [tcpRoute()], null, 'the file is a list, not an object with lists of routes'],
     ['a text', 'routes', null, 'the file is a text, not an object with lists of routes'],
-    ['an object without lists', { route: [] }, null, 'none of the lists routes, tcpRoutes, udpRoutes is there'],
+    [
+      'an object without lists',
+      { route: [] },
+      null,
+      'none of the lists routes, tcpRoutes, udpRoutes is there; it has route',
+    ],
     [
       'a document of a control plane',
       documentWith({}),
       null,
-      'none of the lists routes, tcpRoutes, udpRoutes is there',
+      'none of the lists routes, tcpRoutes, udpRoutes is there; it has traefik',
     ],
     ['a list that is none', { tcpRoutes: { a: 1 } }, 'tcpRoutes', 'tcpRoutes is not a list'],
   ])('%s is not one', (_, raw, field, message) => {

@@ -248,8 +248,8 @@ describe('the id', () => {
 
   test.each([
     ['absent', undefined, 'id is missing (null)'],
-    ['null', null, 'id is not a text (null)'],
-    ['a number', 7, 'id is not a text (7)'],
+    ['null', null, 'id null is not a text (null)'],
+    ['a number', 7, 'id 7 is not a text (7)'],
     ['a list', ['a'], 'id is not a text (["a"])'],
     ['empty', '', 'the id is empty ()'],
     ['201 signs', 'x'.repeat(201), `an id of 201 signs is too long (${'x'.repeat(77)}...)`],
@@ -276,26 +276,41 @@ describe('the id', () => {
 })
 
 describe('ports', () => {
+  test('a number in quotes is told with them, and how to write it', () => {
+    expect(tcp({ externalPort: '5432' }).problems.map(({ remedy }) => remedy)).toEqual(['Write it without quotes.'])
+    expect(tcp({ externalPort: 'pg' }).problems.map(({ remedy }) => remedy)).toEqual(['Give a whole number.'])
+  })
+
+  test.each(['pg', 's3cret', '1'.repeat(21), '12a'])('the text %s in the place of a number is not repeated', text => {
+    expect(tcp({ externalPort: text }).problems.map(({ message }) => message)).toEqual([
+      'externalPort is not a whole number',
+    ])
+  })
+
   test.each([1, 443, 10001, 65_535, 1e3])('%d is one', externalPort => {
     expect(tcp({ externalPort }).problems).toEqual([])
   })
 
   test.each([
-    ['a text', '5432', 'FIELD_INVALID externalPort: externalPort is not a whole number (5432)'],
+    ['a text', '5432', 'FIELD_INVALID externalPort: externalPort "5432" is not a whole number (5432)'],
     ['absent', undefined, 'FIELD_INVALID externalPort: externalPort is missing (null)'],
-    ['null', null, 'FIELD_INVALID externalPort: externalPort is not a whole number (null)'],
+    ['null', null, 'FIELD_INVALID externalPort: externalPort null is not a whole number (null)'],
     ['0', 0, 'PORT_OUT_OF_RANGE externalPort: port 0 is outside 1-65535 (0)'],
     ['-0', -0, 'PORT_OUT_OF_RANGE externalPort: port 0 is outside 1-65535 (0)'],
     ['-1', -1, 'PORT_OUT_OF_RANGE externalPort: port -1 is outside 1-65535 (-1)'],
     ['65536', 65_536, 'PORT_OUT_OF_RANGE externalPort: port 65536 is outside 1-65535 (65536)'],
-    ['1.5', 1.5, 'FIELD_INVALID externalPort: externalPort is not a whole number (1.5)'],
-    ['1e400', JSON.parse('1e400'), 'FIELD_INVALID externalPort: externalPort is not a whole number (Infinity)'],
+    ['1.5', 1.5, 'FIELD_INVALID externalPort: externalPort 1.5 is not a whole number (1.5)'],
+    [
+      '1e400',
+      JSON.parse('1e400'),
+      'FIELD_INVALID externalPort: externalPort Infinity is not a whole number (Infinity)',
+    ],
     [
       '2^53 + 1',
       JSON.parse('9007199254740993'),
-      'FIELD_INVALID externalPort: externalPort is not a whole number (9007199254740992)',
+      'FIELD_INVALID externalPort: externalPort 9007199254740992 is not a whole number (9007199254740992)',
     ],
-    ['true', true, 'FIELD_INVALID externalPort: externalPort is not a whole number (true)'],
+    ['true', true, 'FIELD_INVALID externalPort: externalPort true is not a whole number (true)'],
     ['a list', [10001], 'FIELD_INVALID externalPort: externalPort is not a whole number ([10001])'],
   ])('%s is none', (_, externalPort, message) => {
     expect(told(tcp({ externalPort }).problems)).toEqual([message])
@@ -332,7 +347,7 @@ describe('ports', () => {
 describe('upstreams and weights', () => {
   test.each([
     ['absent', { upstreams: undefined }, ['UPSTREAM_INVALID upstreams: upstreams is missing (null)']],
-    ['null', { upstreams: null }, ['UPSTREAM_INVALID upstreams: upstreams is not a list (null)']],
+    ['null', { upstreams: null }, ['UPSTREAM_INVALID upstreams: upstreams null is not a list (null)']],
     ['a text', { upstreams: '10.0.0.1:1' }, ['UPSTREAM_INVALID upstreams: upstreams is not a list (10.0.0.1:1)']],
     [
       'an object in it',
@@ -345,33 +360,33 @@ describe('upstreams and weights', () => {
       { upstreams: ['x', '10.0.0.1:1', 7] },
       [
         'UPSTREAM_INVALID upstreams[0]: the upstream has no port (x)',
-        'UPSTREAM_INVALID upstreams[2]: upstreams[2] is not a text (7)',
+        'UPSTREAM_INVALID upstreams[2]: upstreams[2] 7 is not a text (7)',
       ],
     ],
     ['too few weights', { weights: [] }, ['FIELD_INVALID weights: 0 weights for 1 upstreams ([])']],
     ['too many weights', { weights: [1, 2] }, ['FIELD_INVALID weights: 2 weights for 1 upstreams ([1,2])']],
-    ['weight 0', { weights: [0] }, ['FIELD_INVALID weights[0]: weights[0] is not a whole number from 1 to 1000 (0)']],
+    ['weight 0', { weights: [0] }, ['FIELD_INVALID weights[0]: weights[0] 0 is not a whole number from 1 to 1000 (0)']],
     [
       'weight 1001',
       { weights: [1001] },
-      ['FIELD_INVALID weights[0]: weights[0] is not a whole number from 1 to 1000 (1001)'],
+      ['FIELD_INVALID weights[0]: weights[0] 1001 is not a whole number from 1 to 1000 (1001)'],
     ],
     [
       'weight -1',
       { weights: [-1] },
-      ['FIELD_INVALID weights[0]: weights[0] is not a whole number from 1 to 1000 (-1)'],
+      ['FIELD_INVALID weights[0]: weights[0] -1 is not a whole number from 1 to 1000 (-1)'],
     ],
     [
       'weight 1.5',
       { weights: [1.5] },
-      ['FIELD_INVALID weights[0]: weights[0] is not a whole number from 1 to 1000 (1.5)'],
+      ['FIELD_INVALID weights[0]: weights[0] 1.5 is not a whole number from 1 to 1000 (1.5)'],
     ],
     [
       'weight as text',
       { weights: ['1'] },
-      ['FIELD_INVALID weights[0]: weights[0] is not a whole number from 1 to 1000 (1)'],
+      ['FIELD_INVALID weights[0]: weights[0] "1" is not a whole number from 1 to 1000 (1)'],
     ],
-    ['weights no list', { weights: 1 }, ['FIELD_INVALID weights: weights is not a list (1)']],
+    ['weights no list', { weights: 1 }, ['FIELD_INVALID weights: weights 1 is not a list (1)']],
   ])('TCP: %s', (_, fields, messages) => {
     expect(told(tcp(fields).problems)).toEqual(messages)
   })
@@ -392,7 +407,7 @@ describe('upstreams and weights', () => {
     [
       'weight 0',
       [{ url: '10.0.0.1:1', weight: 0 }],
-      'upstreams[0].weight: upstreams[0].weight is not a whole number from 1 to 1000 (0)',
+      'upstreams[0].weight: upstreams[0].weight 0 is not a whole number from 1 to 1000 (0)',
     ],
   ])('HTTP: %s', (_, upstreams, message) => {
     expect(told(http({ upstreams }).problems)).toEqual([`UPSTREAM_INVALID ${message}`])
@@ -456,7 +471,7 @@ describe('the other fields', () => {
   ])('the time %s is none', claimedAt => {
     const found = String(claimedAt).length > 80 ? `${String(claimedAt).slice(0, 77)}...` : claimedAt
     expect(told(tcp({ claimedAt }).problems)).toEqual([
-      `FIELD_INVALID claimedAt: claimedAt is not a time such as 2026-11-23T10:00:00Z (RFC 3339) (${found})`,
+      `FIELD_INVALID claimedAt: claimedAt${typeof claimedAt === 'string' ? '' : ` ${claimedAt}`} is not a time such as 2026-11-23T10:00:00Z (RFC 3339) (${found})`,
     ])
   })
 
@@ -465,25 +480,25 @@ describe('the other fields', () => {
     [{ allowCidrs: ['10.0.0.1:80'] }, 'allowCidrs[0]: the entry is not a network (10.0.0.1:80)'],
     [{ allowCidrs: ['example.com'] }, 'allowCidrs[0]: the entry is not a network (example.com)'],
     [{ allowCidrs: '10.0.0.0/8' }, 'allowCidrs: allowCidrs is not a list (10.0.0.0/8)'],
-    [{ tls: 'on' }, 'tls: tls is not one of none, passthrough, terminate (on)'],
-    [{ tls: true }, 'tls: tls is not one of none, passthrough, terminate (true)'],
-    [{ tlsPassthrough: 'yes' }, 'tlsPassthrough: tlsPassthrough is not true or false (yes)'],
-    [{ tlsPassthrough: 1 }, 'tlsPassthrough: tlsPassthrough is not true or false (1)'],
-    [{ proxyProtocol: 3 }, 'proxyProtocol: proxyProtocol is not one of 1, 2 (3)'],
-    [{ proxyProtocol: '1' }, 'proxyProtocol: proxyProtocol is not one of 1, 2 (1)'],
+    [{ tls: 'on' }, 'tls: tls "on" is not one of none, passthrough, terminate (on)'],
+    [{ tls: true }, 'tls: tls true is not one of none, passthrough, terminate (true)'],
+    [{ tlsPassthrough: 'yes' }, 'tlsPassthrough: tlsPassthrough "yes" is not true or false (yes)'],
+    [{ tlsPassthrough: 1 }, 'tlsPassthrough: tlsPassthrough 1 is not true or false (1)'],
+    [{ proxyProtocol: 3 }, 'proxyProtocol: proxyProtocol 3 is not one of 1, 2 (3)'],
+    [{ proxyProtocol: '1' }, 'proxyProtocol: proxyProtocol "1" is not one of 1, 2 (1)'],
     [
       { maxConnectionsPerClient: 0 },
-      'maxConnectionsPerClient: maxConnectionsPerClient is not a whole number from 1 to 1000000 (0)',
+      'maxConnectionsPerClient: maxConnectionsPerClient 0 is not a whole number from 1 to 1000000 (0)',
     ],
     [
       { maxConnectionsPerClient: 2e6 },
-      'maxConnectionsPerClient: maxConnectionsPerClient is not a whole number from 1 to 1000000 (2000000)',
+      'maxConnectionsPerClient: maxConnectionsPerClient 2000000 is not a whole number from 1 to 1000000 (2000000)',
     ],
     [{ protocolHint: 'My SQL' }, 'protocolHint: protocolHint is not a name such as postgres (My SQL)'],
     [{ certResolver: 'a@file' }, 'certResolver: certResolver is not the name of a certificate resolver (a@file)'],
     [{ serviceId: 'x'.repeat(201) }, `serviceId: serviceId is not a text of at most 200 signs (${'x'.repeat(77)}...)`],
-    [{ serviceId: 5 }, 'serviceId: serviceId is not a text (5)'],
-    [{ healthCheck: true }, 'healthCheck: healthCheck is not an object (true)'],
+    [{ serviceId: 5 }, 'serviceId: serviceId 5 is not a text (5)'],
+    [{ healthCheck: true }, 'healthCheck: healthCheck true is not an object (true)'],
     [{ healthCheck: [] }, 'healthCheck: healthCheck is not an object ([])'],
     [
       { healthCheck: { interval: '499ms' } },
@@ -491,7 +506,7 @@ describe('the other fields', () => {
     ],
     [{ healthCheck: { interval: '11m' } }, 'healthCheck.interval: the text is not a duration of 500ms to 10m (11m)'],
     [{ healthCheck: { timeout: '1h' } }, 'healthCheck.timeout: the text is not a duration of 500ms to 10m (1h)'],
-    [{ healthCheck: { timeout: 5 } }, 'healthCheck.timeout: healthCheck.timeout is not a text (5)'],
+    [{ healthCheck: { timeout: 5 } }, 'healthCheck.timeout: healthCheck.timeout 5 is not a text (5)'],
     [
       { healthCheck: { send: 'ü' } },
       'healthCheck.send: healthCheck.send is not a text of at most 1000 ASCII signs (ü)',
@@ -555,8 +570,8 @@ describe('the other fields', () => {
       { domain: 'a`) || Host(`b' },
       'HOST_NAME_INVALID domain: "a`) || host(`b" is not a label of a host name (a`) || Host(`b)',
     ],
-    [{ domain: 7 }, 'HOST_NAME_INVALID domain: domain is not a text (7)'],
-    [{ redirectToHttps: 'no' }, 'FIELD_INVALID redirectToHttps: redirectToHttps is not true or false (no)'],
+    [{ domain: 7 }, 'HOST_NAME_INVALID domain: domain 7 is not a text (7)'],
+    [{ redirectToHttps: 'no' }, 'FIELD_INVALID redirectToHttps: redirectToHttps "no" is not true or false (no)'],
     [{ healthCheck: {} }, 'FIELD_INVALID healthCheck.path: healthCheck.path is missing (null)'],
   ])('HTTP %j', (fields, message) => {
     expect(told(http(fields).problems)).toEqual([message])
@@ -586,11 +601,11 @@ describe('a route with several faults', () => {
     })
     expect(told(parsed.problems)).toEqual([
       'ID_INVALID id: the id holds signs that cannot be printed (a\\u{0})',
-      'FIELD_INVALID claimedAt: claimedAt is not a time such as 2026-11-23T10:00:00Z (RFC 3339) (1)',
+      'FIELD_INVALID claimedAt: claimedAt 1 is not a time such as 2026-11-23T10:00:00Z (RFC 3339) (1)',
       'UPSTREAM_INVALID upstreams[0]: the upstream has no port (x)',
-      'FIELD_INVALID weights[0]: weights[0] is not a whole number from 1 to 1000 (0)',
+      'FIELD_INVALID weights[0]: weights[0] 0 is not a whole number from 1 to 1000 (0)',
       'PORT_OUT_OF_RANGE externalPort: port 0 is outside 1-65535 (0)',
-      'FIELD_INVALID tls: tls is not one of none, passthrough, terminate (on)',
+      'FIELD_INVALID tls: tls "on" is not one of none, passthrough, terminate (on)',
       'HOST_NAME_INVALID sniHostname: "a b" is not a label of a host name (a b)',
     ])
     expect(parsed.problems[4]).toEqual({

@@ -101,9 +101,12 @@ describe('a probe that cannot be', () => {
     problems.map(({ code, field, message, value }) => `${code} ${field}: ${message} (${value})`)
 
   test.each<[probe: unknown, expected: string]>([
-    [1, 'FIELD_INVALID probe: probe is not true, false, or an object such as {"type": "connect"} (1)'],
+    [1, 'FIELD_INVALID probe: probe 1 is not true, false, or an object such as {"type": "connect"} (1)'],
     ['tls', 'FIELD_INVALID probe: probe is not true, false, or an object such as {"type": "connect"} (tls)'],
-    [{ type: 'icmp' }, 'FIELD_INVALID probe.type: probe.type is not one of connect, tls, postgres, udp, http (icmp)'],
+    [
+      { type: 'icmp' },
+      'FIELD_INVALID probe.type: probe.type is not one of connect, tls, postgres, udp, http (icmp)',
+    ],
     [
       { sendHex: 'abc' },
       'FIELD_INVALID probe.sendHex: probe.sendHex is not bytes as hexadecimal digits, two for each (abc)',
@@ -114,15 +117,15 @@ describe('a probe that cannot be', () => {
     ],
     [
       { intervalSeconds: 4 },
-      'FIELD_INVALID probe.intervalSeconds: probe.intervalSeconds is not a whole number from 5 to 3600 (4)',
+      'FIELD_INVALID probe.intervalSeconds: probe.intervalSeconds 4 is not a whole number from 5 to 3600 (4)',
     ],
     [
       { intervalSeconds: 3601 },
-      'FIELD_INVALID probe.intervalSeconds: probe.intervalSeconds is not a whole number from 5 to 3600 (3601)',
+      'FIELD_INVALID probe.intervalSeconds: probe.intervalSeconds 3601 is not a whole number from 5 to 3600 (3601)',
     ],
     [
       { intervalSeconds: Number.POSITIVE_INFINITY },
-      'FIELD_INVALID probe.intervalSeconds: probe.intervalSeconds is not a whole number from 5 to 3600 (Infinity)',
+      'FIELD_INVALID probe.intervalSeconds: probe.intervalSeconds Infinity is not a whole number from 5 to 3600 (Infinity)',
     ],
     [{ type: 'udp' }, 'FIELD_INVALID probe.type: udp is not a probe of a TCP route (udp)'],
     [{ type: 'tls', sendHex: '00' }, 'FIELD_INVALID probe.sendHex: a probe of type tls has its own words (00)'],
