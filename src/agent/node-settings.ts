@@ -2,6 +2,7 @@
 import type { NodeSettings } from '../core/admit.ts'
 import { type DefaultCertificate, mayBeDefault } from '../core/default-certificate.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
+import { printable } from '../core/problem.ts'
 import { rememberLast } from '../core/remember.ts'
 import type { AgentConfig } from './config.ts'
 
@@ -26,16 +27,23 @@ function apiPort({ traefik }: AgentConfig): number[] {
 
 /** Ports on which this node itself answers: an upstream there would be a loop, or a way into the agent or Traefik's API. */
 function ownPorts(config: AgentConfig, observed: ObservedTraefik | null): NodeSettings['policy']['ownPorts'] {
-  const seen = (protocol: 'tcp' | 'udp'): readonly number[] =>
+  const named = (ports: readonly number[], what: string) => ports.map(port => [port, what] as const)
+  const seen = (protocol: 'tcp' | 'udp'): (readonly [number, string])[] =>
     observed === null
-      ? protocol === 'tcp'
-        ? USUAL_PORTS
-        : []
-      : observed.entryPoints.filter(entryPoint => entryPoint.protocol === protocol).map(({ port }) => port)
-  const endpoints = [config.provider.listen.port, config.admin.listen.port, ...apiPort(config)]
+      ? named(protocol === 'tcp' ? USUAL_PORTS : [], 'an entry point of Traefik')
+      : observed.entryPoints
+          .filter(entryPoint => entryPoint.protocol === protocol)
+          .map(({ port, name }) => [port, `the entry point ${printable(name)} of Traefik`])
+  // Of a port that is several things the last one is told: what stands in the settings explains itself.
   return {
-    tcp: new Set([...endpoints, ...config.ports.tcp.list(), ...seen('tcp')]),
-    udp: new Set([...config.ports.udp.list(), ...seen('udp')]),
+    tcp: new Map([
+      ...named(config.ports.tcp.list(), 'ports.tcp'),
+      ...seen('tcp'),
+      ...named(apiPort(config), 'traefik.api'),
+      ...named([config.provider.listen.port], 'provider.listen'),
+      ...named([config.admin.listen.port], 'admin.listen'),
+    ]),
+    udp: new Map([...named(config.ports.udp.list(), 'ports.udp'), ...seen('udp')]),
   }
 }
 
@@ -52,7 +60,7 @@ function redirectPort(config: AgentConfig, observed: ObservedTraefik | null): nu
 export function createNodeSettings(): (config: AgentConfig, machine: Machine) => NodeSettings {
   const policyOf = rememberLast<AgentConfig, NodeSettings['policy']>()
   return (config, machine) => {
-    const ports = machine.observed?.entryPoints.map(({ protocol, port }) => `${protocol}${port}`) ?? null
+    const ports = machine.observed?.entryPoints.map(({ protocol, port, name }) => `${protocol}${port} ${name}`) ?? null
     const rest = JSON.stringify([machine.ownAddresses, ports])
     return nodeSettings(
       config,

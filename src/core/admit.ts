@@ -73,11 +73,11 @@ function portsToJudge(address: Address, last: number, protocol: 'tcp' | 'udp', p
   if (first === last) return [first]
   const special = new Set([...policy.allow, ...policy.deny, ...policy.only].flatMap(({ port }) => port ?? []))
   // Ports of the node itself matter at its own addresses alone. It is one when nothing but that rule can object and it does.
-  const [ownPort] = policy.ownPorts[protocol]
+  const [ownPort] = policy.ownPorts[protocol].keys()
   const open: UpstreamPolicy = { ...policy, allow: anywhere, deny: [], only: [] }
   if (ownPort !== undefined && address.family !== 'name')
     if (upstreamFault({ ...address, port: ownPort }, protocol, open) !== null)
-      for (const port of policy.ownPorts[protocol]) special.add(port)
+      for (const port of policy.ownPorts[protocol].keys()) special.add(port)
   const named = [...special].filter(port => port >= first && port <= last)
   let plain = first
   while (special.has(plain)) plain += 1

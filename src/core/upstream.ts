@@ -172,8 +172,8 @@ export type UpstreamPolicy = {
   readonly hostNames: boolean
   /** Addresses of the node itself, without loopback, which always counts. */
   readonly ownAddresses: readonly string[]
-  /** Ports on which this node itself answers: entry points, provider, admin, Traefik's API, by protocol. Nothing lifts these. */
-  readonly ownPorts: { readonly tcp: ReadonlySet<number>; readonly udp: ReadonlySet<number> }
+  /** Ports on which this node itself answers, by protocol, each with what it is: entry points, provider, admin, Traefik's API. Nothing lifts these. */
+  readonly ownPorts: { readonly tcp: ReadonlyMap<number, string>; readonly udp: ReadonlyMap<number, string> }
 }
 
 const builtIn = (text: string, what: string): { readonly network: Network; readonly what: string } => {
@@ -238,9 +238,10 @@ export function upstreamFault(
     contains(DENIED[2].network, address) ||
     address.host === '::' ||
     policy.ownAddresses.includes(address.host)
-  if (own && policy.ownPorts[protocol].has(address.port)) {
+  const ownPort = own ? policy.ownPorts[protocol].get(address.port) : undefined
+  if (ownPort !== undefined) {
     return {
-      message: `upstream ${text} is this node's own port ${address.port}`,
+      message: `upstream ${text} is this node's own port ${address.port} (${ownPort})`,
       remedy: 'Give the address of the server itself; nothing lifts this rule.',
     }
   }

@@ -18,7 +18,13 @@ const POLICY: UpstreamPolicy = {
   only: [],
   hostNames: false,
   ownAddresses: ['192.0.2.10', '2001:db8::10'],
-  ownPorts: { tcp: new Set([10001, 7480]), udp: new Set([11000]) },
+  ownPorts: {
+    tcp: new Map([
+      [10001, 'ports.tcp'],
+      [7480, 'provider.listen'],
+    ]),
+    udp: new Map([[11000, 'ports.udp']]),
+  },
 }
 
 const networks = (...texts: string[]) =>
@@ -182,8 +188,8 @@ describe('upstreamFault', () => {
     ['240.0.0.1:80', 'reserved'],
     ['[64:ff9b::7f00:1]:80', 'disguise'],
     ['[2002:7f00:1::]:80', 'disguise'],
-    ['192.0.2.10:10001', 'own port'],
-    ['[2001:db8::10]:7480', 'own port'],
+    ['192.0.2.10:10001', 'own port 10001 (ports.tcp)'],
+    ['[2001:db8::10]:7480', 'own port 7480 (provider.listen)'],
     ['db.internal:5432', 'is a name'],
   ])('%s is not allowed: %s', (text, word) => {
     expect(upstreamFault(address(text), 'tcp', POLICY)?.message).toContain(word)

@@ -23,7 +23,7 @@ export const NODE: NodeSettings = {
     only: [],
     hostNames: false,
     ownAddresses: ['192.0.2.10'],
-    ownPorts: { tcp: new Set([80, 443, 7480, 7481, 8080]), udp: new Set() },
+    ownPorts: { tcp: new Map([80, 443, 7480, 7481, 8080].map(port => [port, 'of this node'])), udp: new Map() },
   },
   certificates: false,
   defaultCertificate: null,

@@ -89,7 +89,10 @@ function compileSample(
   const [wire] = fc.sample(lists(worldOf(traefik), ROUTES), { seed, numRuns: 1 })
   const routes = stateWith({ ...wire }).routes.map(route => ({ route, origin: 'cp' }))
   const allow = ['127.0.0.0/8', '::1/128'].map(parseNetwork).filter(network => network !== null)
-  const own = { tcp: new Set(traefik.entryPoints.map(({ port }) => port)), udp: new Set<number>() }
+  const own = {
+    tcp: new Map(traefik.entryPoints.map(({ port, name }) => [port, name])),
+    udp: new Map<number, string>(),
+  }
   const node = nodeWith({
     ports: { tcp: makePortSet(traefik.tcp), udp: makePortSet(traefik.udp) },
     policy: { ...NODE.policy, allow, ownPorts: own },

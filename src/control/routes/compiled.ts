@@ -50,7 +50,7 @@ function settingsFor(route: Route): NodeSettings {
       only: [],
       hostNames: true,
       ownAddresses: [],
-      ownPorts: { tcp: new Set(), udp: new Set() },
+      ownPorts: { tcp: new Map(), udp: new Map() },
     },
     certificates: false,
     defaultCertificate: null,

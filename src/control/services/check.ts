@@ -43,7 +43,7 @@ const upstreamPolicy = (policy: ControlPolicyConfig): UpstreamPolicy => ({
   only: policy.onlyUpstreams,
   hostNames: policy.hostNames,
   ownAddresses: [],
-  ownPorts: { tcp: new Set(), udp: new Set() },
+  ownPorts: { tcp: new Map(), udp: new Map() },
 })
 
 const NAME_REMEDY = 'Give its address; an operator may allow names by policy.hostNames, here and on the nodes.'
