@@ -114,10 +114,10 @@ export function createObserver(options: ObserverOptions): Observer {
     lastReadMs = performance.now() - began
     answered(result.ok, result.ok ? result.value.askedAtMs - began : lastReadMs)
     if (!result.ok) {
-      faults += 1
-      if (fault?.kind !== result.fault.kind)
-        log.warn({ kind: result.fault.kind, detail: result.fault.message }, 'Traefik cannot be read')
       const isNew = fault === null || fault.kind !== result.fault.kind
+      // Another fault is a beginning, too: a Traefik that was away and listens again answers 404 until its own API is up.
+      faults = isNew ? 1 : faults + 1
+      if (isNew) log.warn({ kind: result.fault.kind, detail: result.fault.message }, 'Traefik cannot be read')
       fault = { ...result.fault, since: fault?.since ?? now() }
       if (isNew) onChange()
       return

@@ -75,7 +75,9 @@ const codeOf = (error: unknown): string =>
 export function createTraefikApi({ url, timeoutMs = 5_000, maxBytes = MAX_BYTES }: TraefikApiOptions): TraefikApi {
   // No retry, no redirect, no proxy of the environment: what does not answer here and now is not read.
   const dispatcher = new Agent({ connections: 4, connect: { timeout: timeoutMs }, maxResponseSize: maxBytes })
-  const where = new URL(url).host
+  const { host, pathname } = new URL(url)
+  // Traefik may have a base path for its API; a path of the dashboard that was copied is told by being named.
+  const where = `${host}${pathname.replace(/\/$/, '')}`
 
   async function get(path: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
     signal.throwIfAborted()

@@ -249,6 +249,25 @@ describe('a fault', () => {
     await waitFor(() => observer.observation().fault === null, { what: 'the end of the fault' })
   })
 
+  test('one that listens again is asked often again', async () => {
+    const { observer, says, asked } = await watch()
+    says.fault = REFUSED
+    observer.kick()
+    // The pause doubles from 250 ms on: after the sixth look it is eight seconds.
+    await waitFor(
+      () => {
+        observer.kick()
+        return asked.reads >= 7
+      },
+      { what: 'looks at one that is away' },
+    )
+    says.fault = { kind: 'status', message: 'it answered 404 to /api/version' }
+    observer.kick()
+    await waitFor(() => observer.observation().fault?.kind === 'status', { what: 'the other fault' })
+    says.fault = null
+    await waitFor(() => observer.observation().fault === null, { what: 'the end of the fault', timeoutMs: 6_000 })
+  })
+
   test('a beacon that was looked for is looked for again', async () => {
     const { observer, says, asked } = await watch()
     observer.fetched(ONE)

@@ -109,6 +109,20 @@ describe('reading Traefik', () => {
     expect(paths().filter(path => path === '/api/overview')).toHaveLength(2)
   })
 
+  test('a path of its address is part of every question, and told', async () => {
+    const { port, paths } = await apiWith()
+    const api = createTraefikApi({ url: `http://127.0.0.1:${port}/dashboard` })
+    atEnd(() => api.close())
+    expect(await api.read(never)).toEqual({
+      ok: false,
+      fault: {
+        kind: 'status',
+        message: `Traefik's API at 127.0.0.1:${port}/dashboard answered 404 to /api/version`,
+      },
+    })
+    expect(paths()).toEqual(['/dashboard/api/version'])
+  })
+
   const cut = JSON.stringify(RAWDATA).slice(0, 200)
   test.each<[string, Readonly<Record<string, Answer>>, string, string]>([
     ['credentials are wanted', { '*': bytes(response(401)) }, 'secured', 'asks for credentials (401)'],
