@@ -33,7 +33,10 @@ function startFault(error: unknown): CliError {
   const message = error instanceof Error ? error.message : String(error)
   const remedy = error instanceof Error && 'remedy' in error ? error.remedy : null
   const code = error instanceof Error && 'code' in error ? error.code : null
-  const sentence = typeof remedy === 'string' ? `${message.replace(/\.$/, '')}; ${remedy}` : message
+  const sentence =
+    typeof remedy === 'string'
+      ? `${message.replace(/\.$/, '')}; ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`
+      : message
   return new CliError(INPUT_CODES.some(known => known === code) ? 2 : 3, [`the agent cannot start: ${sentence}`], {
     cause: error,
   })

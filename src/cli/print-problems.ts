@@ -65,13 +65,20 @@ export type UnknownFieldNote = {
   readonly suggestion: string | null
 }
 
+/** The known field that may have been meant by `tcpRoutes.upstream`, or null. */
+export function suggestionFor(field: string, kind: StateDocument['kind']): string | null {
+  const dot = field.indexOf('.')
+  const prefix = field.slice(0, dot + 1)
+  return nearest(field.slice(dot + 1), ROUTE_FIELDS[prefix] ?? KNOWN[kind][prefix] ?? [])
+}
+
 export function unknownFieldNotes({ fileName, kind, state }: StateDocument): readonly UnknownFieldNote[] {
-  return state.unknownFields.map(({ field, count }) => {
-    const dot = field.indexOf('.')
-    const prefix = field.slice(0, dot + 1)
-    const known = ROUTE_FIELDS[prefix] ?? KNOWN[kind][prefix] ?? []
-    return { origin: fileName, field, count, suggestion: nearest(field.slice(dot + 1), known) }
-  })
+  return state.unknownFields.map(({ field, count }) => ({
+    origin: fileName,
+    field,
+    count,
+    suggestion: suggestionFor(field, kind),
+  }))
 }
 
 export function unknownFieldText({ origin, field, count, suggestion }: UnknownFieldNote): string {

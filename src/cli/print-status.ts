@@ -2,6 +2,7 @@
 import { VERDICTS } from '../core/verdict.ts'
 import { DRIFT_KINDS, type DriftKind, isFine, type RouteAnswer, type StatusAnswer } from './agent-answers.ts'
 import type { Paint } from './io.ts'
+import { suggestionFor } from './print-problems.ts'
 import { keyOf, labelText, someOf, whereText } from './route-words.ts'
 import { aligned, block, clean, labelled, padded, plural, sentence, since } from './table.ts'
 import { paintVerdict } from './terminal.ts'
@@ -40,7 +41,9 @@ function traefikText({ traefik }: StatusAnswer, nowMs: number): string {
     case 'down':
       return `down${fault}; ${polled}`
     case 'never-polled':
-      return `has never polled; see fairlead doctor${fault}`
+      return traefik.tokenRefused
+        ? 'polls without the right token, and gets nothing; see fairlead doctor'
+        : `has never polled since the agent started; see fairlead doctor${fault}`
     default:
       return `${traefik.state}${fault}, ${polled}`
   }
@@ -53,11 +56,14 @@ function revisionText({ revision: { expected, served, applied }, traefik, waitin
       : 'nothing is served yet'
   const missing = waiting === null ? '' : `; no reading of ${someOf(waiting.names, MAX_NAMES)} so far`
   const shown = labelText(served)
-  if (expected === served && served === applied) return `${shown} expected, served and applied${missing}`
+  // What it had applied went with it.
+  const isDown = traefik.state === 'down'
+  if (expected === served && served === applied && !isDown) return `${shown} expected, served and applied${missing}`
   const first =
     expected === served
       ? `${shown} expected and served`
       : `${expected === null ? 'none' : labelText(expected)} expected, ${shown} served`
+  if (isDown) return `${first}, none applied${missing}`
   if (applied !== null) return `${first}, ${labelText(applied)} applied${missing}`
   return `${first}, ${traefik.api === null ? 'not verified' : 'none applied yet'}${missing}`
 }
@@ -259,10 +265,11 @@ function drift({ drift: found }: StatusAnswer, print: StatusPrint): string[] {
 function notes(status: StatusAnswer, print: StatusPrint): string[] {
   const all = [
     ...status.routes.flatMap(route => route.notes.map(note => `${keyOf(route)}: ${note}`)),
-    ...status.unknownFields.map(
-      ({ field, count }) =>
-        `the field ${field} is not known here and is ignored${count === 1 ? '' : ` (${count} times)`}`,
-    ),
+    ...status.unknownFields.map(({ field, count }) => {
+      const near = suggestionFor(field, 'routes') ?? suggestionFor(field, 'state')
+      const times = count === 1 ? '' : ` (${count} times)`
+      return `the field ${field} is not known here and is ignored${times}${near === null ? '' : `; did you mean ${near}?`}`
+    }),
     ...(status.drift === null || status.drift.foreign === 0
       ? []
       : [`${plural(status.drift.foreign, 'router')} of other providers on the entry points of this node`]),

@@ -128,7 +128,7 @@ describe('what it refuses to start with', () => {
     const program = startAgent(node)
     expect(await program.exit).toEqual({ code: 3, signal: null })
     expect(program.err()).toBe(
-      `fairlead agent: the agent cannot start: state directory ${join(node.folder, 'state')} is in use by process ${process.pid}; Stop the other agent, or give each its own state.directory.\n`,
+      `fairlead agent: the agent cannot start: state directory ${join(node.folder, 'state')} is in use by process ${process.pid}; stop the other agent, or give each its own state.directory.\n`,
     )
   })
 

@@ -173,6 +173,21 @@ note        tcp/pg: tlsPassthrough: false with a host name is read as
 `)
   })
 
+  test('a field that nobody knows is told with the one that was meant', async () => {
+    const view = {
+      ...statusOf(),
+      unknownFields: [
+        { field: 'tcpRoutes.upstream', count: 1 },
+        { field: 'colour', count: 2 },
+      ],
+    }
+    const { out } = await status(view, [], { columns: () => 200 })
+    expect(out.split('\n').filter(line => line.startsWith('note'))).toEqual([
+      'note        the field tcpRoutes.upstream is not known here and is ignored; did you mean upstreams?',
+      'note        the field colour is not known here and is ignored (2 times)',
+    ])
+  })
+
   test('the words of the wire tell where a route is', async () => {
     const view = statusOf()
     const at = { externalPort: 443, externalPortEnd: 443, sniHostname: 'db.example.com' }
@@ -270,7 +285,12 @@ describe('the head', () => {
     [
       'never polled',
       { provider: providerWith({ held: 0, lastPollAt: null }) },
-      'has never polled; see fairlead doctor',
+      'has never polled since the agent started; see fairlead doctor',
+    ],
+    [
+      'polls without the token',
+      { provider: providerWith({ held: 0, lastPollAt: null, tokenRefused: true }) },
+      'polls without the right token, and gets nothing; see fairlead doctor',
     ],
   ])('Traefik: %s', async (_what, change, expected) => {
     expect(await line('Traefik', statusOf(change))).toBe(expected)
@@ -279,6 +299,13 @@ describe('the head', () => {
   const hash = 'c0ffee'.padEnd(64, '0')
   test.each<[Parameters<typeof statusOf>[0], string]>([
     [{}, '42 expected, served and applied'],
+    [
+      {
+        observation: observationWith({ fault: { kind: 'unreachable', message: 'ECONNREFUSED', since: NOW } }),
+        provider: providerWith({ held: 0 }),
+      },
+      '42 expected and served, none applied',
+    ],
     [{ revision: { expected: 44, served: 43, applied: 42 } }, '44 expected, 43 served, 42 applied'],
     [
       { revision: { expected: hash, served: hash, applied: null } },
@@ -470,7 +497,7 @@ describe('a real agent', () => {
     expect(
       out.replaceAll(/\d+(?:\.\d)? m?s/g, 'T').replace(/[0-9a-f]{12}/, 'HASH'),
     ).toBe(`proxy-1  fairlead 0.1.0, up for T
-Traefik     has never polled; see fairlead doctor
+Traefik     has never polled since the agent started; see fairlead doctor
 revision    HASH expected and served, not verified
 routes      1 pending, 1 rejected
 

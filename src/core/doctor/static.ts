@@ -123,7 +123,12 @@ function defaultFindings({ entryPoints }: StaticFacts, { ports }: Settings): Fin
   }
   const chosen = entryPoints.filter(({ asDefault }) => asDefault)
   const pool = chosen.filter(({ address }) => isPool(address))
-  const remedy = `Give web and websecure asDefault: true and no other, ${restart}.`
+  const others = entryPoints.filter(
+    ({ name, address }) =>
+      name !== 'traefik' && !isPool(address) && parseEntryPointAddress(address)?.protocol === 'tcp',
+  )
+  const names = others.length === 0 ? 'web and websecure' : others.map(({ name }) => name).join(' and ')
+  const remedy = `Give ${names} asDefault: true and no other, ${restart}.`
   if (chosen.length === 0)
     return [
       warn(

@@ -21,7 +21,8 @@ const API_REMEDY: Readonly<Record<Extract<TraefikFacts, { kind: 'fault' }>['faul
     'Give it an entry point on loopback without credentials: api: { insecure: true } and entryPoints.traefik.address: "127.0.0.1:8080".',
   'not-traefik': 'Set traefik.api to the address of Traefik, without a path of the dashboard.',
   'too-large': 'Spread the routes over more nodes.',
-  status: "Look whether the API is on: api: { insecure: true } in Traefik's static configuration.",
+  status:
+    'Set traefik.api to the address of Traefik\'s entry point "traefik", such as http://127.0.0.1:8080. If it is that, its API is off: write api: { insecure: true } into the static configuration, and restart Traefik.',
 }
 
 function versionFindings(text: string): Finding[] {

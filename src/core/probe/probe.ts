@@ -54,6 +54,9 @@ export type Judged = {
   readonly certificate: ProbeCertificate | null
 }
 
+/** OpenSSL's words for an answer that is no TLS record. */
+const NO_TLS: ReadonlySet<string> = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'])
+
 const DAY_MS = 86_400_000
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 
@@ -144,7 +147,11 @@ export function judgeProbe(target: ProbeTarget, heard: Heard, nowMs: number, dea
     case 'answer':
       return judgeBytes(target, heard.bytes)
     case 'tls-failed':
-      return no(`the TLS handshake failed (${heard.code})`)
+      return no(
+        NO_TLS.has(heard.code)
+          ? `what answers speaks no TLS (${heard.code})`
+          : `the TLS handshake failed (${heard.code})`,
+      )
     case 'secure':
       return judgeCertificate(heard.certificate, target.serverName, nowMs)
     default:

@@ -265,6 +265,7 @@ describe('each trouble', () => {
       facts => ({ ...both(polls({ api: null }), settings({ api: null }))(facts), traefik: { kind: 'not-configured' } }),
       [['warn', 'API_NOT_CONFIGURED']],
     ],
+    ['API at another address', apiFault('status', 'it answered 404'), [['fault', 'API_FAULT']]],
     ['API not reachable', apiFault('unreachable', 'it cannot be reached'), [['fault', 'API_FAULT']]],
     ['an old Traefik', traefik({ version: '3.2.9' }), [['fault', 'TRAEFIK_TOO_OLD']]],
     ['an older Traefik', traefik({ version: '3.5.1' }), [['note', 'TRAEFIK_LACKS']]],
@@ -452,6 +453,19 @@ describe('what is told', () => {
   ])('connections %#', (openConnections, text) => {
     const found = only(traefik({ entryPoints: without('tcp-10003'), openConnections }), 'ENTRY_POINTS_MISSING')
     expect(found?.message.split('; ')[1]).toBe(text)
+  })
+
+  test.each<[string, readonly string[], string]>([
+    ['those of HTTP', ['web', 'websecure', 'traefik', 'tcp-10001', 'udp-11000'], 'web and websecure'],
+    ['the only one', ['web', 'traefik', 'tcp-10001', 'udp-11000'], 'web'],
+    ['the usual ones where there is none', ['traefik', 'tcp-10001'], 'web and websecure'],
+  ])('which are to be the default: %s', (_what, names, expected) => {
+    const entryPoints = STATIC.entryPoints.flatMap(one =>
+      names.includes(one.name) ? [{ ...one, asDefault: false }] : [],
+    )
+    expect(only(staticFile({ entryPoints }), 'STATIC_NO_DEFAULT')?.remedy).toBe(
+      `Give ${expected} asDefault: true and no other, and restart Traefik.`,
+    )
   })
 
   test('many lines are left to static-config', () => {

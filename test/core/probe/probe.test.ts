@@ -198,6 +198,11 @@ describe('what an answer means', () => {
       { kind: 'silent', during: 'handshake' },
       [false, 'the TLS handshake did not end within 3 s; perhaps the upstream speaks another protocol'],
     ],
+    [
+      named,
+      { kind: 'tls-failed', code: 'ERR_SSL_WRONG_VERSION_NUMBER' },
+      [false, 'what answers speaks no TLS (ERR_SSL_WRONG_VERSION_NUMBER)'],
+    ],
     [named, { kind: 'tls-failed', code: 'EPROTO' }, [false, 'the TLS handshake failed (EPROTO)']],
     [named, { kind: 'secure', certificate: null }, [false, 'the TLS handshake showed no certificate']],
     [pg, answer('N'), [true, 'Postgres answers, without TLS']],
