@@ -168,6 +168,7 @@ describe('the end of a route', () => {
       candidates: ids(merged.candidates).toSorted(),
       nextExpiryMs: merged.nextExpiryMs,
     }).toEqual({ expired: over, candidates: left, nextExpiryMs })
+    expect(merge([a, b, never, c], {}, nowMs).nextExpiryMs).toBe(nextExpiryMs)
   })
 
   test('it frees the claim and keeps the memory', () => {
