@@ -26,5 +26,5 @@ export const keys = {
   tokens: ['tokens'],
 
   allAudit: ['audit'],
-  audit: (filters: Readonly<Record<string, string>>) => ['audit', filters],
+  audit: (filters: Readonly<Record<string, string | null>>) => ['audit', filters],
 } as const

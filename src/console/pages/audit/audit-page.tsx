@@ -1,30 +1,30 @@
 /** Every change by day, newest first. */
-import { Clock, ListFilter, Search, Users } from 'lucide-react'
+import { Clock, ListFilter, Users } from 'lucide-react'
 import { type ReactElement, useEffect, useMemo, useState } from 'react'
-import { useLocation, useSearch } from 'wouter'
 import type { AuditRow as Row } from '../../../api/audit.ts'
 import { useServiceNames } from '../../data/names.ts'
 import { useRouteRows } from '../../data/queries.ts'
 import { groupBy } from '../../data/rows.ts'
+import { ChoiceMenu } from '../../list/choice-menu.tsx'
+import { ToolsSkeleton } from '../../list/list-skeleton.tsx'
+import { SearchBox } from '../../list/search-box.tsx'
+import { type ChangeFilters, useFilters } from '../../list/use-filters.ts'
 import { Page, PageHead } from '../../shell/page.tsx'
 import { announceCount } from '../../ui/announce.ts'
 import { Button } from '../../ui/button.tsx'
-import { Icon } from '../../ui/icon.tsx'
-import { LazyMenu } from '../../ui/lazy-menu.tsx'
 import { Bar, Empty, ErrorCard, faultOf, Loading, NoMatch } from '../../ui/states.tsx'
 import { toast } from '../../ui/toast.tsx'
 import { worstStanding } from '../../verdict/standing.ts'
 import { useRowStanding } from '../../verdict/use-standing.ts'
 import { counted } from '../../words/count.ts'
-import { withMarks } from '../../words/safe-text.ts'
 import { findRows, makeIndex } from '../../words/search.ts'
 import { AuditRow } from './audit-row.tsx'
 import { auditCsv, auditSentence, byDay, newestOfEach } from './audit-words.ts'
-import { type AuditFilters, auditFiltersOf, DAYS, useAllAudit, useAudit, WHAT } from './use-audit.ts'
+import { type AuditFilters, auditFiltersOf, auditParamsOf, DAYS, useAllAudit, useAudit, WHAT } from './use-audit.ts'
 import './audit.css'
 
 export function AuditPage(): ReactElement {
-  const [filters, change] = useFilters()
+  const [filters, change] = useFilters(auditFiltersOf, auditParamsOf)
   return (
     <Page title="Audit" action={<ExportAction filters={filters} />}>
       <div className="stack g4">
@@ -38,31 +38,23 @@ export function AuditPage(): ReactElement {
   )
 }
 
-type Change = (part: Partial<AuditFilters>) => void
-
-function useFilters(): readonly [AuditFilters, Change] {
-  const search = useSearch()
-  const [path, navigate] = useLocation()
-  const filters = useMemo(() => auditFiltersOf(new URLSearchParams(search)), [search])
-  const change: Change = part => {
-    const next = Object.entries({ ...filters, ...part }).filter(([, value]) => value !== '')
-    const params = new URLSearchParams(next).toString()
-    navigate(params === '' ? path : `${path}?${params}`, { replace: true })
-  }
-  return [filters, change]
-}
-
-function Log({ filters, change }: { readonly filters: AuditFilters; readonly change: Change }): ReactElement {
+function Log({
+  filters,
+  change,
+}: {
+  readonly filters: AuditFilters
+  readonly change: ChangeFilters<AuditFilters>
+}): ReactElement {
   const audit = useAudit(filters)
   const names = useServiceNames()
   const rows = useMemo(() => (audit.data?.pages ?? []).flatMap(page => page.items), [audit.data])
   const index = useMemo(() => makeIndex(rows, row => searched(row, names)), [rows, names])
   const found = useMemo(() => findRows(index, filters.q), [index, filters.q])
-  const isFiltered = Object.values(filters).some(value => value !== '')
+  const isFiltered = auditParamsOf(filters).size > 0
   useEffect(() => {
     if (filters.q !== '') announceCount(counted(found.length, 'change'))
   }, [found.length, filters.q])
-  const clear = (): void => change({ q: '', what: '', days: '', who: '' })
+  const clear = (): void => change({ q: '', what: null, days: null, who: null })
 
   if (audit.data === undefined)
     return audit.error === null ? (
@@ -142,41 +134,39 @@ function Days({
   )
 }
 
-type ToolsProps = { readonly filters: AuditFilters; readonly change: Change; readonly rows: readonly Row[] }
+type ToolsProps = {
+  readonly filters: AuditFilters
+  readonly change: ChangeFilters<AuditFilters>
+  readonly rows: readonly Row[]
+}
 
 function Tools({ filters, change, rows }: ToolsProps): ReactElement {
   const actors = useMemo(
     () => [...new Map(rows.map(({ actor }) => [actor.id, actor.name ?? actor.id] as const))].slice(0, MOST_ACTORS),
     [rows],
   )
-  const toggle = (field: 'what' | 'days' | 'who', value: string) => () =>
-    change({ [field]: filters[field] === value ? '' : value })
-  const entries = (field: 'what' | 'days' | 'who', options: readonly (readonly [string, string])[]) =>
-    options.map(([value, label]) => ({
-      id: value,
-      label: withMarks(label),
-      checked: filters[field] === value,
-      onSelect: toggle(field, value),
-    }))
   return (
     <div className="tools" role="search" aria-label="Changes">
-      <div className="search">
-        <Icon of={Search} />
-        <input
-          className="input"
-          type="search"
-          aria-label="Search the changes"
-          placeholder="Service, person, port, code"
-          value={filters.q}
-          onChange={event => change({ q: event.target.value })}
-        />
-        <kbd className="hide-sm" aria-hidden>
-          /
-        </kbd>
-      </div>
-      <LazyMenu label="Who" icon={Users} count={filters.who === '' ? 0 : 1} entries={entries('who', actors)} />
-      <LazyMenu label="What" icon={ListFilter} count={filters.what === '' ? 0 : 1} entries={entries('what', WHAT)} />
-      <LazyMenu label="When" icon={Clock} count={filters.days === '' ? 0 : 1} entries={entries('days', DAYS)} />
+      <SearchBox
+        label="Search the changes"
+        placeholder="Service, person, port, code"
+        value={filters.q}
+        onChange={q => change({ q })}
+      />
+      <ChoiceMenu label="Who" icon={Users} options={actors} value={filters.who} onChange={who => change({ who })} />
+      <ChoiceMenu
+        label="What"
+        icon={ListFilter}
+        options={WHAT}
+        value={filters.what}
+        onChange={what => change({ what })}
+      />
+      <ChoiceMenu label="When" icon={Clock} options={DAYS} value={filters.days} onChange={days => change({ days })} />
+      {(filters.who !== null || filters.what !== null || filters.days !== null) && (
+        <Button kind="quiet" onClick={() => change({ who: null, what: null, days: null })}>
+          Clear
+        </Button>
+      )}
     </div>
   )
 }
@@ -211,16 +201,22 @@ function ExportAction({ filters }: { readonly filters: AuditFilters }): ReactEle
 
 function Skeleton(): ReactElement {
   return (
-    <ul className="au">
-      {[18, 22, 15, 24, 19, 21].map((width, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike
-        <li key={at}>
-          <Bar width={4} />
-          <Bar width={1.5} />
-          <Bar width={6} />
-          <Bar width={width} />
-        </li>
-      ))}
-    </ul>
+    <>
+      <ToolsSkeleton />
+      <h2 className="day">
+        <Bar width={3} />
+      </h2>
+      <ul className="au loading">
+        {[18, 22, 15, 24, 19, 21].map((width, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike
+          <li key={at}>
+            <Bar width={4} />
+            <Bar width={1.5} />
+            <Bar width={6} />
+            <Bar width={width} />
+          </li>
+        ))}
+      </ul>
+    </>
   )
 }

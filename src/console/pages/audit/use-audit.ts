@@ -6,11 +6,11 @@ import { useClient } from '../../data/runtime-context.tsx'
 
 export type AuditFilters = {
   readonly q: string
-  /** Of a resource: `service`; empty: any. */
-  readonly what: string
-  /** Days back; empty: without end. */
-  readonly days: string
-  readonly who: string
+  /** Of a resource: `service`; null: any. */
+  readonly what: string | null
+  /** Days back; null: without end. */
+  readonly days: string | null
+  readonly who: string | null
 }
 
 export const WHAT = [
@@ -31,20 +31,32 @@ export const DAYS = [
 const DAY_MS = 86_400_000
 const PAGE = 100
 
+const oneOf = (options: readonly (readonly [string, string])[], text: string | null): string | null =>
+  options.find(([value]) => value === text)?.[0] ?? null
+
 export const auditFiltersOf = (params: URLSearchParams): AuditFilters => ({
   q: params.get('q') ?? '',
-  what: WHAT.some(([kind]) => kind === params.get('what')) ? (params.get('what') ?? '') : '',
-  days: DAYS.some(([days]) => days === params.get('days')) ? (params.get('days') ?? '') : '',
-  who: params.get('who') ?? '',
+  what: oneOf(WHAT, params.get('what')),
+  days: oneOf(DAYS, params.get('days')),
+  who: params.get('who'),
 })
+
+export function auditParamsOf({ q, what, days, who }: AuditFilters): URLSearchParams {
+  const params = new URLSearchParams()
+  if (q !== '') params.set('q', q)
+  if (what !== null) params.set('what', what)
+  if (days !== null) params.set('days', days)
+  if (who !== null) params.set('who', who)
+  return params
+}
 
 /** What the control plane filters; the search is in what has come. */
 export function auditQuery({ what, days, who }: AuditFilters, now: number): URLSearchParams {
   const query = new URLSearchParams({ limit: String(PAGE) })
-  if (what !== '') query.set('resourceKind', what)
-  if (who !== '') query.set('actorId', who)
+  if (what !== null) query.set('resourceKind', what)
+  if (who !== null) query.set('actorId', who)
   // To the minute, so that the same question is asked again and not another one each millisecond.
-  if (days !== '')
+  if (days !== null)
     query.set('since', new Date(Math.floor((now - Number(days) * DAY_MS) / 60_000) * 60_000).toISOString())
   return query
 }

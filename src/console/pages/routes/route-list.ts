@@ -1,5 +1,6 @@
 /** The list of routes: what is not live first, one row for each route and node of it; a route that is live everywhere is one row. */
 import type { RouteRow } from '../../../api/route.ts'
+import { type ProtocolFilter, protocolOf } from '../../list/protocol.ts'
 import { type Standing, saidOnNode } from '../../verdict/standing.ts'
 import { byRank, isVerdict, type RouteVerdict } from '../../verdict/verdict.ts'
 import { findRows, type Indexed, makeIndex } from '../../words/search.ts'
@@ -16,17 +17,16 @@ export type ListedRoute = {
 export type RouteFilters = {
   readonly q: string
   readonly verdicts: readonly RouteVerdict[]
-  readonly protocol: 'all' | 'http' | 'tcp' | 'udp'
+  readonly protocol: ProtocolFilter
   /** Of one node only; null: of all. */
   readonly node: string | null
 }
 
 export function routeFiltersOf(params: URLSearchParams): RouteFilters {
-  const protocol = params.get('protocol')
   return {
     q: params.get('q') ?? '',
     verdicts: (params.get('verdict') ?? '').split(',').filter(isVerdict),
-    protocol: protocol === 'http' || protocol === 'tcp' || protocol === 'udp' ? protocol : 'all',
+    protocol: protocolOf(params.get('protocol')),
     node: params.get('node'),
   }
 }

@@ -1,24 +1,26 @@
 /** Every route, what is not live first. Where an alert or a count leads to. */
-import { ListFilter, Search, Server } from 'lucide-react'
+import { Server } from 'lucide-react'
 import { type ReactElement, useEffect, useMemo } from 'react'
-import { useLocation, useSearch } from 'wouter'
 import type { RouteRow } from '../../../api/route.ts'
 import { useRouteRows } from '../../data/queries.ts'
+import { ChoiceMenu } from '../../list/choice-menu.tsx'
+import { ListFoot } from '../../list/list-foot.tsx'
+import { ListSkeleton } from '../../list/list-skeleton.tsx'
+import { ProtocolChoice } from '../../list/protocol-choice.tsx'
+import { SearchBox } from '../../list/search-box.tsx'
+import { type ChangeFilters, useFilters } from '../../list/use-filters.ts'
+import { VerdictMenu } from '../../list/verdict-menu.tsx'
 import { href } from '../../places.ts'
 import { ExposeAction, Page, PageHead } from '../../shell/page.tsx'
 import { announceCount } from '../../ui/announce.ts'
 import { Button } from '../../ui/button.tsx'
-import { Segments } from '../../ui/controls.tsx'
 import { useHeldOrder } from '../../ui/held-order.ts'
-import { Icon } from '../../ui/icon.tsx'
-import { LazyMenu } from '../../ui/lazy-menu.tsx'
-import { Bar, Empty, ErrorCard, Loading, NoMatch } from '../../ui/states.tsx'
+import { Empty, ErrorCard, Loading, NoMatch } from '../../ui/states.tsx'
 import { Text } from '../../ui/text.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { type Column, VirtualTable } from '../../ui/virtual-table.tsx'
-import { Shape, toneOf } from '../../verdict/shapes.tsx'
 import { useNodeStanding, useRowStanding, useVoices } from '../../verdict/use-standing.ts'
-import { LEGEND, lookOf } from '../../verdict/verdict.ts'
+import { lookOf } from '../../verdict/verdict.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
 import { counted, grouped } from '../../words/count.ts'
 import { withMarks } from '../../words/safe-text.ts'
@@ -43,11 +45,7 @@ export function RoutesPage(): ReactElement {
           <PageHead title="Routes" />
           {error === null ? (
             <Loading what="routes">
-              <div className="card card-b stack g4">
-                {[18, 14, 20, 16].map(width => (
-                  <Bar key={width} width={width} />
-                ))}
-              </div>
+              <ListSkeleton columns={COLUMNS} />
             </Loading>
           ) : (
             <ErrorCard error={error} what="The list" onRetry={() => void refetch()} />
@@ -65,19 +63,6 @@ export function RoutesPage(): ReactElement {
       )}
     </Page>
   )
-}
-
-type Change = (part: Partial<RouteFilters>) => void
-
-function useFilters(): readonly [RouteFilters, Change] {
-  const search = useSearch()
-  const [path, navigate] = useLocation()
-  const filters = useMemo(() => routeFiltersOf(new URLSearchParams(search)), [search])
-  const change: Change = part => {
-    const params = routeParamsOf({ ...filters, ...part }).toString()
-    navigate(params === '' ? path : `${path}?${params}`, { replace: true })
-  }
-  return [filters, change]
 }
 
 const COLUMNS: readonly Column<ListedRoute>[] = [
@@ -145,7 +130,7 @@ function List({ routes }: { readonly routes: readonly RouteRow[] }): ReactElemen
   const voices = useVoices()
   const ofRow = useRowStanding()
   const onNode = useNodeStanding()
-  const [filters, change] = useFilters()
+  const [filters, change] = useFilters(routeFiltersOf, routeParamsOf)
   const listed = useMemo(
     () => listRoutes(routes, voices, { ofRow, onNode }, filters.node),
     [routes, voices, ofRow, onNode, filters.node],
@@ -179,18 +164,11 @@ function List({ routes }: { readonly routes: readonly RouteRow[] }): ReactElemen
           columns={COLUMNS}
           onHold={hold}
           foot={
-            <>
-              <span>
-                {isFiltered
-                  ? `${grouped(rows.length)} of ${counted(listed.length, 'row')}`
-                  : counted(routes.length, 'route')}
-              </span>
-              {moved > 0 && (
-                <button type="button" className="link" onClick={release}>
-                  {counted(moved, 'row')} moved: refresh order
-                </button>
-              )}
-            </>
+            <ListFoot moved={moved} onRefresh={release}>
+              {isFiltered
+                ? `${grouped(rows.length)} of ${counted(listed.length, 'row')}`
+                : counted(routes.length, 'route')}
+            </ListFoot>
           }
         />
       )}
@@ -208,68 +186,31 @@ function sentence(routes: readonly RouteRow[], ofRow: ReturnType<typeof useRowSt
   return `${grouped(live)} of ${counted(routes.length, 'route')} live everywhere. What is not stands first, node by node.`
 }
 
-function Tools({ filters, change }: { readonly filters: RouteFilters; readonly change: Change }): ReactElement {
+function Tools({
+  filters,
+  change,
+}: {
+  readonly filters: RouteFilters
+  readonly change: ChangeFilters<RouteFilters>
+}): ReactElement {
   const voices = useVoices()
   return (
     <div className="tools" role="search" aria-label="Routes">
-      <div className="search">
-        <Icon of={Search} />
-        <input
-          className="input"
-          type="search"
-          aria-label="Filter routes"
-          placeholder="Name, address, node, reason"
-          value={filters.q}
-          onChange={event => change({ q: event.target.value })}
-          spellCheck={false}
-          autoComplete="off"
-        />
-        {filters.q === '' && (
-          <kbd className="hide-sm" aria-hidden>
-            /
-          </kbd>
-        )}
-      </div>
-      <Segments
-        label="Protocol"
-        value={filters.protocol}
-        onChange={protocol => change({ protocol })}
-        choices={[
-          { value: 'all', label: 'All' },
-          { value: 'http', label: 'HTTP' },
-          { value: 'tcp', label: 'TCP' },
-          { value: 'udp', label: 'UDP' },
-        ]}
+      <SearchBox
+        label="Filter routes"
+        placeholder="Name, address, node, reason"
+        value={filters.q}
+        onChange={q => change({ q })}
       />
-      <LazyMenu
-        label="Verdict"
-        icon={ListFilter}
-        count={filters.verdicts.length}
-        entries={LEGEND.map(verdict => {
-          const isOn = filters.verdicts.includes(verdict)
-          return {
-            id: verdict,
-            label: lookOf(verdict).word,
-            lead: <Shape of={verdict} className={toneOf(verdict)} />,
-            checked: isOn,
-            onSelect: () =>
-              change({
-                verdicts: isOn ? filters.verdicts.filter(one => one !== verdict) : [...filters.verdicts, verdict],
-              }),
-          }
-        })}
-      />
+      <ProtocolChoice value={filters.protocol} onChange={protocol => change({ protocol })} />
+      <VerdictMenu value={filters.verdicts} onChange={verdicts => change({ verdicts })} />
       {voices.length > 1 && (
-        <LazyMenu
+        <ChoiceMenu
           label="Node"
           icon={Server}
-          count={filters.node === null ? 0 : 1}
-          entries={voices.map(({ id, name }) => ({
-            id,
-            label: withMarks(name),
-            checked: filters.node === id,
-            onSelect: () => change({ node: filters.node === id ? null : id }),
-          }))}
+          options={voices.map(({ id, name }) => [id, name] as const)}
+          value={filters.node}
+          onChange={node => change({ node })}
         />
       )}
       {(filters.verdicts.length > 0 || filters.node !== null) && (

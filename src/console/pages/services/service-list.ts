@@ -5,6 +5,7 @@
 import type { RouteRow } from '../../../api/route.ts'
 import type { ServiceRow } from '../../../api/service.ts'
 import { groupBy } from '../../data/rows.ts'
+import { type ProtocolFilter, protocolOf } from '../../list/protocol.ts'
 import { type Standing, worstStanding } from '../../verdict/standing.ts'
 import { byRank, isVerdict, type RouteVerdict } from '../../verdict/verdict.ts'
 import { presetName } from '../../words/preset.ts'
@@ -21,7 +22,7 @@ export type SortBy = 'changed' | 'name' | 'verdict'
 
 export type Filters = {
   readonly q: string
-  readonly protocol: 'all' | 'http' | 'tcp' | 'udp'
+  readonly protocol: ProtocolFilter
   /** Any of these; empty: all. */
   readonly verdicts: readonly RouteVerdict[]
   readonly project: string | null
@@ -30,11 +31,10 @@ export type Filters = {
 
 /** Every filter is in the address; what cannot be read there is left out. */
 export function filtersOf(params: URLSearchParams): Filters {
-  const protocol = params.get('protocol')
   const sort = params.get('sort')
   return {
     q: params.get('q') ?? '',
-    protocol: protocol === 'http' || protocol === 'tcp' || protocol === 'udp' ? protocol : 'all',
+    protocol: protocolOf(params.get('protocol')),
     verdicts: (params.get('verdict') ?? '').split(',').filter(isVerdict),
     project: params.get('project'),
     sort: sort === 'name' || sort === 'verdict' ? sort : 'changed',

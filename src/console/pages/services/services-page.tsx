@@ -1,23 +1,26 @@
 /** All services: a virtual table, filtered in memory, every filter in the address. The drawer that exposes one lies over it. */
-import { ListFilter, Search, Users } from 'lucide-react'
+import { Users } from 'lucide-react'
 import { lazy, type ReactElement, Suspense, useEffect, useMemo } from 'react'
-import { Link, useLocation, useSearch } from 'wouter'
+import { Link } from 'wouter'
 import { useProjectNames } from '../../data/names.ts'
 import { useProjects, useRouteRows, useServiceRows } from '../../data/queries.ts'
+import { ChoiceMenu } from '../../list/choice-menu.tsx'
+import { ListFoot } from '../../list/list-foot.tsx'
+import { ListSkeleton } from '../../list/list-skeleton.tsx'
+import { ProtocolChoice } from '../../list/protocol-choice.tsx'
+import { SearchBox } from '../../list/search-box.tsx'
+import { type ChangeFilters, useFilters } from '../../list/use-filters.ts'
+import { VerdictMenu } from '../../list/verdict-menu.tsx'
 import type { PageProps } from '../../pages.tsx'
 import { href, PATHS } from '../../places.ts'
 import { ExposeAction, Page, PageHead } from '../../shell/page.tsx'
 import { announceCount } from '../../ui/announce.ts'
 import { Button } from '../../ui/button.tsx'
-import { Segments } from '../../ui/controls.tsx'
 import { useHeldOrder } from '../../ui/held-order.ts'
-import { Icon } from '../../ui/icon.tsx'
-import { LazyMenu } from '../../ui/lazy-menu.tsx'
-import { Bar, Empty, ErrorCard, Loading, NoMatch } from '../../ui/states.tsx'
+import { Empty, ErrorCard, Loading, NoMatch } from '../../ui/states.tsx'
 import { useChangedKeys, VirtualTable } from '../../ui/virtual-table.tsx'
-import { Shape, toneOf } from '../../verdict/shapes.tsx'
 import { useRowStanding } from '../../verdict/use-standing.ts'
-import { LEGEND, lookOf } from '../../verdict/verdict.ts'
+import { lookOf } from '../../verdict/verdict.ts'
 import { counted, grouped } from '../../words/count.ts'
 import { nearestNames } from '../../words/search.ts'
 import { useServiceColumns } from './columns.tsx'
@@ -34,6 +37,14 @@ import {
 } from './service-list.ts'
 
 const ExposeDrawer = lazy(async () => ({ default: (await import('./expose-drawer.tsx')).ExposeDrawer }))
+const SKELETON = [
+  { id: 'service', head: 'Service', width: 'minmax(11rem, 1.3fr)' },
+  { id: 'address', head: 'Address', width: 'minmax(12rem, 2fr)' },
+  { id: 'project', head: 'Project', width: 'minmax(5rem, 0.7fr)' },
+  { id: 'nodes', head: 'Nodes', width: '5.5rem' },
+  { id: 'verdict', head: 'Verdict', width: 'minmax(8.5rem, 1fr)' },
+  { id: 'changed', head: 'Changed', width: '5rem' },
+]
 const keyOf = ({ service }: ListedService): string => service.id
 
 export function ServicesPage({ place }: PageProps): ReactElement {
@@ -46,7 +57,7 @@ export function ServicesPage({ place }: PageProps): ReactElement {
             <PageHead title="Services" />
             {services.error === null ? (
               <Loading what="services">
-                <Skeleton />
+                <ListSkeleton columns={SKELETON} />
               </Loading>
             ) : (
               <ErrorCard error={services.error} what="The list" onRetry={() => void services.refetch()} />
@@ -77,23 +88,11 @@ export function ServicesPage({ place }: PageProps): ReactElement {
   )
 }
 
-/** The filters of the address, and how to change some of them. A change makes no step back: Back leads to the page before. */
-function useFilters(): readonly [Filters, (change: Partial<Filters>) => void] {
-  const search = useSearch()
-  const [path, navigate] = useLocation()
-  const filters = useMemo(() => filtersOf(new URLSearchParams(search)), [search])
-  const change = (part: Partial<Filters>): void => {
-    const params = paramsOf({ ...filters, ...part }).toString()
-    navigate(params === '' ? path : `${path}?${params}`, { replace: true })
-  }
-  return [filters, change]
-}
-
 function List(): ReactElement {
   const { data: services = [] } = useServiceRows()
   const { data: routes } = useRouteRows()
   const standingOf = useRowStanding()
-  const [filters, change] = useFilters()
+  const [filters, change] = useFilters(filtersOf, paramsOf)
 
   const joined = useMemo(() => joinRoutes(services, routes ?? [], standingOf), [services, routes, standingOf])
   const index = useMemo(() => indexServices(joined), [joined])
@@ -127,18 +126,11 @@ function List(): ReactElement {
           onHold={hold}
           changed={changed}
           foot={
-            <>
-              <span>
-                {isFiltered
-                  ? `${grouped(rows.length)} of ${counted(services.length, 'service')}`
-                  : counted(services.length, 'service')}
-              </span>
-              {moved > 0 && (
-                <button type="button" className="link" onClick={release}>
-                  {counted(moved, 'row')} moved: refresh order
-                </button>
-              )}
-            </>
+            <ListFoot moved={moved} onRefresh={release}>
+              {isFiltered
+                ? `${grouped(rows.length)} of ${counted(services.length, 'service')}`
+                : counted(services.length, 'service')}
+            </ListFoot>
           }
         />
       )}
@@ -160,7 +152,7 @@ function stateWords(rows: readonly ListedService[]): string {
   return parts.filter(Boolean).join(' ')
 }
 
-type ToolsProps = { readonly filters: Filters; readonly change: (change: Partial<Filters>) => void }
+type ToolsProps = { readonly filters: Filters; readonly change: ChangeFilters<Filters> }
 
 function Tools({ filters, change }: ToolsProps): ReactElement {
   const { data: services = [] } = useServiceRows()
@@ -168,67 +160,21 @@ function Tools({ filters, change }: ToolsProps): ReactElement {
   const counts = useMemo(() => countProtocols(services), [services])
   return (
     <div className="tools" role="search" aria-label="Services">
-      <div className="search">
-        <Icon of={Search} />
-        <input
-          className="input"
-          type="search"
-          aria-label="Filter services"
-          placeholder="Name, host, port, address"
-          value={filters.q}
-          onChange={event => change({ q: event.target.value })}
-          onKeyDown={event => event.key === 'Escape' && filters.q !== '' && change({ q: '' })}
-          spellCheck={false}
-          autoComplete="off"
-        />
-        {filters.q === '' && (
-          <kbd className="hide-sm" aria-hidden>
-            /
-          </kbd>
-        )}
-      </div>
-      <Segments
-        label="Protocol"
-        value={filters.protocol}
-        onChange={protocol => change({ protocol })}
-        choices={[
-          { value: 'all', label: 'All', count: grouped(counts.all) },
-          { value: 'http', label: 'HTTP', count: grouped(counts.http) },
-          { value: 'tcp', label: 'TCP', count: grouped(counts.tcp) },
-          { value: 'udp', label: 'UDP', count: grouped(counts.udp) },
-        ]}
+      <SearchBox
+        label="Filter services"
+        placeholder="Name, host, port, address"
+        value={filters.q}
+        onChange={q => change({ q })}
       />
-      <LazyMenu
-        label="Verdict"
-        icon={ListFilter}
-        className="hide-sm"
-        count={filters.verdicts.length}
-        entries={LEGEND.map(verdict => {
-          const isOn = filters.verdicts.includes(verdict)
-          return {
-            id: verdict,
-            label: lookOf(verdict).word,
-            lead: <Shape of={verdict} className={toneOf(verdict)} />,
-            checked: isOn,
-            onSelect: () =>
-              change({
-                verdicts: isOn ? filters.verdicts.filter(one => one !== verdict) : [...filters.verdicts, verdict],
-              }),
-          }
-        })}
-      />
+      <ProtocolChoice value={filters.protocol} onChange={protocol => change({ protocol })} counts={counts} />
+      <VerdictMenu value={filters.verdicts} onChange={verdicts => change({ verdicts })} />
       {projects !== undefined && projects.length > 1 && (
-        <LazyMenu
+        <ChoiceMenu
           label="Project"
           icon={Users}
-          className="hide-sm"
-          count={filters.project === null ? 0 : 1}
-          entries={projects.map(({ id, name }) => ({
-            id,
-            label: name,
-            checked: filters.project === id,
-            onSelect: () => change({ project: filters.project === id ? null : id }),
-          }))}
+          options={projects.map(({ id, name }) => [id, name] as const)}
+          value={filters.project}
+          onChange={project => change({ project })}
         />
       )}
       {(filters.verdicts.length > 0 || filters.project !== null) && (
@@ -283,39 +229,5 @@ function NothingFound({ filters, all, clear }: NothingFoundProps): ReactElement 
         </>
       )}
     </NoMatch>
-  )
-}
-
-function Skeleton(): ReactElement {
-  const columns = ['Service', 'Address', 'Project', 'Nodes', 'Verdict', 'Changed']
-  return (
-    <div className="stack g4">
-      <Bar width={16} />
-      <div className="vt vt-loading">
-        <div className="vt-head">
-          <div className="vt-row">
-            {columns.map(column => (
-              <div className="vt-cell" key={column}>
-                {column}
-              </div>
-            ))}
-          </div>
-        </div>
-        {[5, 8, 7, 6, 5, 8, 7, 6, 5].map((width, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike
-          <div className="vt-row" key={at}>
-            <div className="row g3">
-              <span className="pi" />
-              <Bar width={width} />
-            </div>
-            <Bar width={11} />
-            <Bar width={4} />
-            <Bar width={3} />
-            <Bar width={4} />
-            <Bar width={2.5} />
-          </div>
-        ))}
-      </div>
-    </div>
   )
 }
