@@ -235,6 +235,29 @@ describe('HTTP domains', () => {
   })
 })
 
+describe('HTTP on several ports', () => {
+  test('a host name on the second of them is in the way, too', () => {
+    const shared = tcp({ id: 'a', sniHostname: 'app.example.com', externalPort: 8443 })
+    const given = [candidate(shared), candidate(http({ id: 'b' }))]
+    expect(lost(given, new Set([443, 8443]))).toEqual(['http/b: HOST_TAKEN_BY_ROUTE'])
+    expect(lost(given, new Set([443]))).toEqual([])
+  })
+
+  test('a host name that gives way names the oldest route of the domain', () => {
+    const { losers } = settleConflicts(
+      [
+        candidate(http({ id: 'young', pathPrefix: '/a' }), { claimedAt: 5 }),
+        candidate(http({ id: 'old', pathPrefix: '/b' }), { claimedAt: 3 }),
+        candidate(tcp({ id: 'sni', sniHostname: 'app.example.com', externalPort: 443 }), { claimedAt: 9 }),
+      ],
+      HTTP_PORTS,
+    )
+    expect(losers.map(({ problem }) => problem.message)).toEqual([
+      'app.example.com on port 443 is held by http/old (cp)',
+    ])
+  })
+})
+
 describe('who wins', () => {
   const [a, b] = [tcp({ id: 'a' }), tcp({ id: 'b' })]
 
