@@ -25,7 +25,7 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json vite.config.ts ./
-COPY scripts/copy-migrations.ts scripts/build-console.ts ./scripts/
+COPY scripts/copy-migrations.ts scripts/build-cluster.ts scripts/build-console.ts ./scripts/
 COPY src ./src
 RUN npm run build
 

@@ -62,6 +62,8 @@ async function main(): Promise<Totals> {
     totals = add(totals, await check(`types of ${project}`, 'tsc', ['-p', project]))
   // Once, before any test: a control plane that is started while it is built anew would find no console.
   totals = add(totals, await check('console', 'node', ['scripts/build-console.ts']))
+  // Also once: it takes seconds, and dozens of tests start a control plane on an empty folder.
+  totals = add(totals, await check('empty database', 'node', ['scripts/build-cluster.ts']))
   totals = add(totals, await check('lint', 'biome', ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off'])]))
   const env = {
     FAIRLEAD_TEST_HAS: parts.there.join(','),

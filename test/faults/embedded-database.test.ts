@@ -6,10 +6,13 @@ import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { type Database, openDatabase } from '../../src/control/db/client.ts'
-import { EMBEDDED_VERSION } from '../../src/control/db/embedded-folder.ts'
+import { createDatabase, type Database, openDatabase } from '../../src/control/db/client.ts'
+import { openEmbedded } from '../../src/control/db/embedded.ts'
+import { EMBEDDED_VERSION, openFolder, writeClusterImage } from '../../src/control/db/embedded-folder.ts'
 import { projects } from '../../src/control/db/schema.ts'
 import { atEnd } from '../support/at-end.ts'
 import { SILENT } from '../support/database.ts'
@@ -80,14 +83,60 @@ test('kill -9 at any time loses nothing that was called safe', async () => {
 
 test('kill -9 while it is made leaves no half database', async () => {
   const directory = await tempFolder()
-  for (const delayMs of [600, 1500]) {
+  for (let round = 0; round < 3; round++) {
     const { kill, ended } = start('look', directory)
-    await sleep(delayMs)
+    await waitFor(() => fs.existsSync(join(directory, 'db', 'data.new')), { what: 'the making', timeoutMs: 30_000 })
+    // Any moment will do here, too; the last may be after the end.
+    await sleep(Math.random() * 600)
     kill()
     await ended
+    if (fs.existsSync(join(directory, 'db', 'data'))) break
   }
   expect(await answers('look', directory)).toEqual([{ found: { rows: 0, last: null }, whole: true }])
   expect((await readdir(join(directory, 'db'))).sort()).toEqual(['data'])
+})
+
+describe('an image of an empty database', () => {
+  let good: Buffer
+  beforeAll(async () => {
+    const file = join(await tempFolder(), 'image')
+    await writeClusterImage(file)
+    good = fs.readFileSync(file)
+  })
+
+  /** Opens a new folder with this image, and tells what is in it; and how often a cluster was made or opened, with an image or without. */
+  async function openWith(bytes: Buffer): Promise<{ ids: readonly string[]; loaded: readonly boolean[] }> {
+    const created = vi.spyOn(PGlite, 'create')
+    const directory = await tempFolder()
+    const image = join(directory, 'image')
+    await writeFile(image, bytes)
+    const connections = await openEmbedded({ ...(await openFolder(directory, { image })), logger: SILENT })
+    const database = await createDatabase({ connections })
+    atEnd(() => database.close())
+    await add(database, 'one')
+    const loaded = created.mock.calls.map(([options]) =>
+      JSON.stringify(options, ['loadDataDir']).includes('loadDataDir'),
+    )
+    return { ids: await idsOf(database), loaded }
+  }
+
+  test('is taken instead of making one', async () => {
+    expect(await openWith(good)).toEqual({ ids: ['one'], loaded: [true, false] })
+  })
+
+  // initdb is an instance of its own.
+  test('when it is cut off, one is made', async () => {
+    expect(await openWith(good.subarray(0, 100_000))).toEqual({ ids: ['one'], loaded: [false, false, false] })
+  })
+
+  test('when PostgreSQL does not start on it, one is made', async () => {
+    const tar = gunzipSync(good)
+    // The content of a file begins 512 bytes behind its name.
+    const name = tar.indexOf('global/pg_control')
+    tar.fill(0, name - (name % 512) + 512, name - (name % 512) + 1024)
+    const other = gzipSync(tar, { level: 1 })
+    expect(await openWith(other)).toEqual({ ids: ['one'], loaded: [true, false, false, false] })
+  })
 })
 
 test('every commit reaches the disk before it is answered', async () => {

@@ -9,6 +9,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import { type DirectoryLock, lockKey, takeLock } from '../../lib/directory-lock.ts'
 import { errorCode } from '../../lib/errors.ts'
@@ -53,6 +55,15 @@ export async function writeClusterImage(file: string): Promise<void> {
   await writeFile(file, new Uint8Array(await image.arrayBuffer()))
 }
 
+/** Null when there is none, or it is damaged. */
+async function readImage(file: string): Promise<Blob | null> {
+  try {
+    return new Blob([await promisify(gunzip)(await readFile(file))])
+  } catch {
+    return null
+  }
+}
+
 async function makeCluster(folder: string, imageFile: string): Promise<void> {
   const unfinished = join(folder, 'data.new')
   const make = async (image?: Blob): Promise<void> => {
@@ -61,11 +72,8 @@ async function makeCluster(folder: string, imageFile: string): Promise<void> {
     const { pglite } = await startIn(unfinished, () => {}, image)
     await pglite.close()
   }
-  const image = await readFile(imageFile).then(
-    bytes => new Blob([bytes], { type: 'application/gzip' }),
-    () => null,
-  )
-  // One that is damaged, or was made by another version, is as good as none.
+  const image = await readImage(imageFile)
+  // One that was made by another version is as good as none.
   if (image === null) await make()
   else await make(image).catch(() => make())
   // Nothing of it was synced so far; a loss of power must not leave a database with holes under the final name.
