@@ -152,7 +152,7 @@ describe('the chain', () => {
         evidence: nothingShown,
       }),
       'ok ok NO - -',
-      'body 3f2a9c41d0ab of revision 42 is offered, and Traefik has not fetched it; it has never polled',
+      'body 3f2a9c41d0ab of revision 42 is offered, and Traefik has not fetched it; it has not polled since the agent started',
     ],
     [
       'polled before, not since',
@@ -180,7 +180,7 @@ describe('the chain', () => {
         publication: publicationWith({ polled: false, lastPollAt: null }),
       }),
       'ok ok NO - -',
-      'body 3f2a9c41d0ab of revision 42 is offered, and Traefik has not fetched it; it has never polled',
+      'body 3f2a9c41d0ab of revision 42 is offered, and Traefik has not fetched it; it has not polled since the agent started',
     ],
     [
       'refused by Traefik as a whole',
@@ -235,6 +235,56 @@ describe('the chain', () => {
       detail:
         'db.yaml asked for it when it was last read; since 2026-11-22T23:59:00.000Z the folder cannot be read (EACCES)',
     })
+  })
+})
+
+describe('what the health check has found', () => {
+  const withHealth = (health: { total: number; down: number; unasked: number }) => {
+    const input = inputWith('LIVE')
+    return explainRoute({ ...input, verdict: { ...input.verdict, health } }).chain.at(-1)
+  }
+
+  test.each([
+    [
+      { total: 3, down: 0, unasked: 2 },
+      null,
+      'not checked yet: the health check of Traefik has asked 1 of 3 upstreams',
+    ],
+    [
+      { total: 3, down: 0, unasked: 1 },
+      null,
+      'not checked yet: the health check of Traefik has asked 2 of 3 upstreams',
+    ],
+    [
+      { total: 2, down: 0, unasked: 0 },
+      true,
+      'no probe is asked for; the health check of Traefik finds all 2 upstreams up',
+    ],
+  ])('%j', (health, ok, detail) => {
+    expect(withHealth(health)).toEqual({ step: 'probed', ok, at: new Date(NOW - 1_000).toISOString(), detail })
+  })
+})
+
+describe('what Traefik shows of it', () => {
+  const block: Lists = { tcpRoutes: [tcpRoute({ externalPortEnd: 10003 })] }
+
+  test('a part of a block is not all of it', () => {
+    const input = inputWith('NOT_VERIFIED', {}, block)
+    const { evidence } = input
+    if (evidence.kind !== 'read') throw new Error('nothing was read')
+    const some = evidence.runtime.routers.filter(({ name }) => name !== 'tcp_pg.10002')
+    const shown: ExplainInput['evidence'] = { kind: 'read', runtime: { ...evidence.runtime, routers: some } }
+    expect(chainOf(input).chain).toBe('ok ok ok ok -')
+    expect(chainOf({ ...input, evidence: shown }).chain).toBe('ok ok ok NO -')
+  })
+
+  test('a router of another protocol is another', () => {
+    const input = inputWith('NOT_VERIFIED')
+    const { evidence } = input
+    if (evidence.kind !== 'read') throw new Error('nothing was read')
+    const routers = evidence.runtime.routers.map(router => ({ ...router, protocol: 'udp' as const }))
+    const shown: ExplainInput['evidence'] = { kind: 'read', runtime: { ...evidence.runtime, routers } }
+    expect(chainOf({ ...input, evidence: shown }).chain).toBe('ok ok ok NO -')
   })
 })
 

@@ -73,6 +73,13 @@ describe('what health checks found', () => {
     expect(downIn(look(withBDown(), runtimeWith([A]), 'two', 6_000))).toEqual([A, B])
   })
 
+  test('each server is down once, in the order of their names', () => {
+    const body = runtimeWith([A, B])
+    const memory = look(look(NO_HEALTH, runtimeWith([]), 'one', 0).memory, body, 'one', 5_000).memory
+    expect(downIn(look(memory, runtimeWith([B]), 'two', 6_000))).toEqual([A, B])
+    expect(downIn(look(memory, body, 'two', 6_000))).toEqual([A, B])
+  })
+
   test('without a health check nothing is remembered', () => {
     const changed = look(withBDown(), runtimeWith([]), 'two', 6_000, compiledOf([A, B], null))
     expect([downIn(changed), unaskedIn(changed)]).toEqual([[], {}])
