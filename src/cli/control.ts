@@ -20,7 +20,7 @@ const runCommand = defineCommand({
   usage: '[options]   or   fairlead control CHORE',
   about: [
     'The control plane: REST interface, web console and database, in one process. It logs JSON lines\nto stdout, and says on stderr where it listens and, until somebody has signed in, a one-time link.',
-    'Without a database server (database.url or DATABASE_URL) it keeps everything in its state\ndirectory. SIGTERM and SIGINT stop it; SIGHUP makes it read its certificate again.',
+    'Without a database server (database.url or DATABASE_URL) it keeps everything in its state\ndirectory. SIGTERM and SIGINT stop it; SIGHUP makes it read its certificate\nagain, and say which of its settings have changed: those count after a restart.',
     'Chores on the host of a running control plane, each with --help:\n  admin-link        a one-time link to the console\n  token             make, list and revoke API tokens\n  raise-epoch       after a backup was restored\n  export, import    everything, in one file',
   ],
   options: { config: CONTROL_CONFIG_OPTION },

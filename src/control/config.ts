@@ -196,6 +196,26 @@ export type ControlConfigResult =
   | { readonly ok: true; readonly config: ControlConfig; readonly notes: readonly string[] }
   | { readonly ok: false; readonly faults: readonly string[] }
 
+// Sets of ports have functions beside their text, and networks have big integers.
+const plain = (value: unknown): string =>
+  JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? `${member}n` : member))
+
+const GROUPS = ['state', 'database', 'ports', 'release', 'policy', 'log'] as const
+
+/** The keys whose values differ, as they stand in a file. */
+export function changedSettings(one: ControlConfig, other: ControlConfig): readonly string[] {
+  const groups = new Set<string>(GROUPS)
+  const members = (config: ControlConfig): Map<string, unknown> =>
+    new Map([
+      ...Object.entries(config).filter(([key]) => !groups.has(key)),
+      ...GROUPS.flatMap(group =>
+        Object.entries(config[group]).map(([key, value]) => [`${group}.${key.replace(/Ms$/, '')}`, value] as const),
+      ),
+    ])
+  const there = members(other)
+  return [...members(one)].filter(([key, value]) => plain(value) !== plain(there.get(key))).map(([key]) => key)
+}
+
 /** The variable that hosting services set; our own name of it wins. */
 function withDatabaseUrl(env: Environment): Environment {
   const own = env.FAIRLEAD_DATABASE_URL?.trim() ?? ''

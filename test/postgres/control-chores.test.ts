@@ -7,6 +7,7 @@ import { runCli } from '../support/cli.ts'
 import { type ControlProgram, startControlProgram } from '../support/control-program.ts'
 import { hasPostgres, startTestPostgres } from '../support/database.ts'
 import { tempFolder } from '../support/temp-folder.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const PATIENCE_MS = 120_000
 
@@ -100,6 +101,34 @@ describe.skipIf(!hasPostgres)('the chores of a control plane', () => {
     },
     PATIENCE_MS,
   )
+
+  test('SIGHUP says what a restart would change, and what is wrong', async () => {
+    const lines = (): Record<string, unknown>[] =>
+      plane
+        .log()
+        .split('\n')
+        .flatMap(line => (line.includes('"settings ') ? [JSON.parse(line)] : []))
+    const said = async (count: number) => (await waitFor(() => lines()[count - 1], { what: 'the word of it' })) ?? {}
+    plane.reload()
+    expect(await said(1)).toMatchObject({ level: 'info', msg: 'settings are unchanged' })
+    const settings = JSON.parse(await readFile(plane.config, 'utf8'))
+    const write = (change: object) => writeFile(plane.config, JSON.stringify({ ...settings, ...change }))
+    await write({ ports: { tcp: '10000-10100' }, release: { leastTime: '61s' }, publicUrl: 'https://x.example.com' })
+    plane.reload()
+    expect(await said(2)).toMatchObject({
+      level: 'warn',
+      msg: 'settings have changed, and count after a restart',
+      changed: ['publicUrl', 'ports.tcp', 'release.leastTime'],
+    })
+    await write({ ports: { tcp: 'all' } })
+    plane.reload()
+    expect(await said(3)).toMatchObject({
+      level: 'error',
+      faults: [expect.stringMatching(/^.*ports\.tcp: "all" /)],
+    })
+    await writeFile(plane.config, JSON.stringify(settings))
+    expect((await plane.ask('GET', '/projects')).status).toBe(200)
+  })
 
   test('a node is enrolled once', async () => {
     const folder = await tempFolder()

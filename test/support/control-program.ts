@@ -25,6 +25,8 @@ export type PlaneReply = {
 export type ControlProgram = {
   /** `http://127.0.0.1:PORT` */
   readonly url: string
+  /** Path of its settings. */
+  readonly config: string
   /** Below `/api/v1`, with the admin token of the host. */
   ask(method: string, path: string, body?: unknown): Promise<PlaneReply>
   /** Enrols a node and writes its identity; gives its id. */
@@ -37,6 +39,8 @@ export type ControlProgram = {
   stop(): Promise<number | null>
   /** Stops it as a machine stands still whose power is not cut: its connections stay open. */
   freeze(): void
+  /** SIGHUP */
+  reload(): void
   /** Runs a chore of `fairlead control` with the same settings; resolves with its exit code and all that it said. */
   chore(...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }>
   /** Changes with each start. */
@@ -109,6 +113,7 @@ export async function startControlProgram({
   await start()
   return {
     url,
+    config,
     ask,
     async enroll(name, identityFile) {
       const made = await ask('POST', '/enrollment-tokens', {})
@@ -124,6 +129,7 @@ export async function startControlProgram({
     start,
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
+    reload: () => void program?.child.kill('SIGHUP'),
     freeze: () => void program?.child.kill('SIGSTOP'),
     async chore(...args) {
       const chore = startProgram(['control', ...args, '--config', config])

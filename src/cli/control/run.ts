@@ -1,12 +1,12 @@
 /** The process of a control plane: its folder, its log, its signals, and what it says when it is there. */
-import { destination } from 'pino'
+import { destination, type Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { createNotifier, parseNotifyEnvironment } from '../../agent/notify.ts'
 import { createStateDirectory } from '../../agent/store/state-directory.ts'
 import { SYSTEM_ADMIN } from '../../control/access/actor.ts'
 import { makeLoginLink } from '../../control/access/login-link.ts'
 import { ensureAdminToken } from '../../control/admin-token.ts'
-import type { ControlConfig } from '../../control/config.ts'
+import { type ControlConfig, changedSettings } from '../../control/config.ts'
 import { createControl } from '../../control/control.ts'
 import { makeId } from '../../control/db/id.ts'
 import type { ControlDeps } from '../../control/deps.ts'
@@ -73,7 +73,22 @@ async function firstLink(deps: ControlDeps, origin: string): Promise<string | nu
   return url
 }
 
-async function serve(config: ControlConfig, io: Io): Promise<ExitCode> {
+/**
+ * Only the certificate can be exchanged while it runs. What else has changed is said, and so is what is wrong: else the next start, at a
+ * time that nobody chose, would be the first to tell.
+ */
+async function lookAtSettings(running: ControlConfig, named: string | null, io: Io, log: Logger): Promise<void> {
+  try {
+    const changed = changedSettings(running, await loadControlConfig(named, io))
+    if (changed.length === 0) log.info('settings are unchanged')
+    else log.warn({ changed, remedy: 'Restart the control plane.' }, 'settings have changed, and count after a restart')
+  } catch (error) {
+    const faults = error instanceof CliError ? error.sentences : [String(error)]
+    log.error({ faults }, 'settings in the file are wrong, the control plane would not start with them')
+  }
+}
+
+async function serve(config: ControlConfig, named: string | null, io: Io): Promise<ExitCode> {
   const directory = createStateDirectory({ path: config.state.directory })
   const output = destination({ fd: 1, sync: false, maxLength: MAX_BUFFERED_LOG_BYTES })
   // A full disk under the log must not end the control plane.
@@ -100,7 +115,10 @@ async function serve(config: ControlConfig, io: Io): Promise<ExitCode> {
       version: fairleadVersion(),
       adminTokenHash: await ensureAdminToken(config.state.directory),
     })
-    const reload = (): void => void control.reloadTls()
+    const reload = (): void => {
+      void control.reloadTls()
+      void lookAtSettings(config, named, io, log)
+    }
     return await asDaemon({ stopDeadlineMs: STOP_DEADLINE_MS, reload, lastWord }, async stop => {
       const address = await control.start()
       const origin = config.publicUrl ?? originOf(config, address)
@@ -147,7 +165,7 @@ export async function runControl(named: string | null, io: Io): Promise<ExitCode
   keepRunningUnread()
   const config = await loadControlConfig(named, io)
   try {
-    return await serve(config, io)
+    return await serve(config, named, io)
   } catch (error) {
     throw startFault(error, config.listen)
   }
