@@ -19,13 +19,13 @@ const web = (rule: string) => router('http', rule, true)
 
 const standing = (...foreignRouters: ForeignRouter[]) => foreignByEntryPoint(traefikWith({ foreignRouters }))
 
-function tcp(fields: object) {
+function tcp(fields: Parameters<typeof tcpRoute>[0]) {
   const [route] = stateWith({ tcpRoutes: [tcpRoute(fields)] }).routes
   if (route?.protocol !== 'tcp') throw new Error('no TCP route')
   return route
 }
 
-function http(fields: object) {
+function http(fields: Parameters<typeof httpRoute>[0]) {
   const [route] = stateWith({ routes: [httpRoute(fields)] }).routes
   if (route?.protocol !== 'http') throw new Error('no HTTP route')
   return route
@@ -35,7 +35,7 @@ const SNI = { sniHostname: 'a.example.com' }
 const WILDCARD = { sniHostname: '*.example.com' }
 
 describe('a TCP route', () => {
-  test.each<[string, object, ForeignRouter, boolean]>([
+  test.each<[string, Parameters<typeof tcpRoute>[0], ForeignRouter, boolean]>([
     ['a host name beside the same one', SNI, secure('HostSNI(`a.example.com`)'), true],
     ['a host name beside the same one in capitals', SNI, secure('HostSNI(`A.Example.COM`)'), true],
     ['a host name beside one of several', SNI, secure('HostSNI(`x`) || HostSNI("a.example.com")'), true],
@@ -67,7 +67,7 @@ describe('a TCP route', () => {
 
 describe('an HTTP route', () => {
   const API = { domain: 'a.example.com', pathPrefix: '/api' }
-  test.each<[string, object, ForeignRouter, boolean]>([
+  test.each<[string, Parameters<typeof httpRoute>[0], ForeignRouter, boolean]>([
     ['beside the whole host, which is less exact', API, web('Host(`a.example.com`)'), false],
     ['beside a path within its own', API, web('Host(`a.example.com`) && PathPrefix(`/api/v1`)'), true],
     ['beside one of two paths within its own', API, web('Host(`a.example.com`) && (Path(`/x`) || Path(`/api`))'), true],
