@@ -9,8 +9,6 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { reconcileOne } from '../core/drift.ts'
 import type { DynamicConfig } from '../core/dynamic-config.ts'
-import { restartCost } from '../core/restart-cost.ts'
-import { upstreamUse } from '../core/upstream-use.ts'
 import { type Clock, SYSTEM_CLOCK } from '../lib/clock.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createAdmin } from './admin/admin.ts'
@@ -19,12 +17,12 @@ import { type Answers, createAnswers } from './answers.ts'
 import type { AgentConfig } from './config.ts'
 import { createGuards } from './guards.ts'
 import { loadToken } from './identity.ts'
+import { createJudging } from './judging.ts'
 import { createKeeping } from './keeping.ts'
 import { createMetrics } from './metrics/metrics.ts'
-import { poolEntryPoints, poolUse } from './metrics/pool-use.ts'
+import { makeScraped } from './metrics/scraped.ts'
 import { createNodeSettings } from './node-settings.ts'
 import type { Notifier } from './notify.ts'
-import { createProbing } from './probes/probing.ts'
 import { createProvider, type Poll } from './provider/provider.ts'
 import { createPublication } from './publication.ts'
 import { createReconciler } from './reconcile.ts'
@@ -38,8 +36,6 @@ import type { Failpoint } from './store/snapshot-store.ts'
 import { createSnapshotStore } from './store/snapshot-store.ts'
 import type { StateFs } from './store/state-fs.ts'
 import { encodeState, STATE_FORMAT, type StoredState, storedBodies } from './stored-state.ts'
-import { createRestartWatch } from './traefik/restart-watch.ts'
-import { createVerdicts } from './verdicts.ts'
 
 const STOP_STEP_TIMEOUT_MS = 8_000
 
@@ -51,9 +47,6 @@ const SILENT_SOURCE_MS = 60_000
 
 /** The longest that a Traefik takes to stop with the limits of our static configuration. */
 const STOPPING_MS = 15_000
-
-/** Until a body that was just served is judged. */
-const JUDGE_AFTER_MS = 10
 
 /** Held polls are answered, and the next ones are held again. */
 const ANSWER_NOW_MS = 1
@@ -135,7 +128,7 @@ export function createAgent(options: AgentOptions): Agent {
       metrics.polled(poll)
       // What is fetched with curl is not fetched by Traefik.
       if (!poll.byTraefik) return
-      if (!poll.tokenOk) judgeSoon()
+      if (!poll.tokenOk) judging.soon()
       if (poll.hash === null) return
       const isFirst = poll.hash !== polledHash
       polledHash = poll.hash
@@ -168,7 +161,7 @@ export function createAgent(options: AgentOptions): Agent {
       observation: sight.observation,
       provider: provider.stats,
       look: sight.kick,
-      onChange: () => judgeSoon(),
+      onChange: () => judging.soon(),
       onReplan: () => request(),
       onNack: () => {
         metrics.nacked()
@@ -238,74 +231,39 @@ export function createAgent(options: AgentOptions): Agent {
       keeping,
       onRound: round => {
         metrics.compiled(round.compileMs)
-        judgeSoon()
+        judging.soon()
       },
       crashMarker: createCrashMarker({ directory: config.state.directory, logger, now: clock.now }),
       logger,
       now: clock.now,
       ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
     })
-    const restart = createRestartWatch({
-      ask: async signal =>
-        restartCost(
-          await sight.openConnections(signal),
-          sight.observation()?.reading?.entryPoints ?? [],
-          config.traefik.api,
-        ),
-      onChange: () => judgeAgain(),
-    })
-    lifecycle.onStop('watch over restarts', () => restart.stop())
-    const verdicts = createVerdicts({
+    const judging = createJudging({
       round: reconciler.round,
       publication: publication.view,
       tokenRefused: () => provider.stats().tokenRefused,
-      observation: sight.observation,
       heldReasons: guards.reasons,
-      failedProbes: () => probing.failed(),
-      restart,
       ports: config.ports,
-      now: clock.now,
-    })
-
-    const probing = createProbing({
-      round: reconciler.round,
-      judged: verdicts.judged,
-      observation: sight.observation,
+      sight,
+      api: config.traefik.api,
       sources: sources.statuses,
-      onTurn: judgeAgain,
+      onJudged: () => reporting?.changed(),
       onResult: metrics.probed,
+      now: clock.now,
       clock,
       logger,
     })
-    let judgeTimer: NodeJS.Timeout | null = null
-    /** Whatever the verdicts rest upon may be other than it was. */
-    function judgeAgain(): void {
-      if (judgeTimer !== null) clearTimeout(judgeTimer)
-      judgeTimer = null
-      verdicts.refresh()
-      probing.refresh()
-      reporting?.changed()
-    }
-    /** Several things happen to a body within a moment, and Traefik needs the processor then. Whoever asks is told what is true now. */
-    function judgeSoon(): void {
-      judgeTimer ??= setTimeout(judgeAgain, JUDGE_AFTER_MS)
-    }
-    const upToDate = <T>(ask: () => T): T => {
-      if (judgeTimer !== null) judgeAgain()
-      return ask()
-    }
-    lifecycle.onStop('verdicts', () => {
-      if (judgeTimer !== null) clearTimeout(judgeTimer)
-    })
+    lifecycle.onStop('verdicts', () => judging.stop())
+    const { verdicts, probing } = judging
 
     function onLook(): void {
       // While nothing is served yet, what Traefik shows may be what is waited for.
       if (reconciler.round() === null) request()
       // Drift first: it is against what Traefik was seen to have before this look.
-      judgeAgain()
+      judging.again()
       if (reconcileOne(verdicts.drift()) === 'send-again') publication.sendAgain()
       publication.observed()
-      judgeSoon()
+      judging.soon()
     }
 
     if (saved !== null) {
@@ -323,7 +281,7 @@ export function createAgent(options: AgentOptions): Agent {
       reconciler,
       publication,
       keeping,
-      verdicts: { ...verdicts, all: () => upToDate(verdicts.all), drift: () => upToDate(verdicts.drift) },
+      verdicts: { ...verdicts, ...judging.upToDate },
       probing,
       provider,
       sight,
@@ -361,26 +319,8 @@ export function createAgent(options: AgentOptions): Agent {
       telling.start()
     }
     running = answers
-    metrics.observe(
-      answers.status,
-      () => {
-        const outcomes = reconciler.round()?.plan.compiled.outcomes ?? []
-        const entryPoints = sight.observation()?.reading?.entryPoints ?? null
-        return {
-          tcp: poolUse('tcp', config.ports.tcp, outcomes, entryPoints),
-          udp: poolUse('udp', config.ports.udp, outcomes, entryPoints),
-        }
-      },
-      {
-        upstreams: () => {
-          const observation = sight.observation()
-          const reading = observation?.fault === null ? observation.reading : null
-          return reading === null ? null : upstreamUse(reading.runtime)
-        },
-        openConnections: sight.openConnections,
-        ours: () => poolEntryPoints(config.ports, sight.observation()?.reading?.entryPoints ?? []),
-      },
-    )
+    const scraped = makeScraped({ ports: config.ports, round: reconciler.round, sight })
+    metrics.observe(answers.status, scraped.pools, scraped.traffic)
     const admin = createAdmin({ listen: config.admin.listen, ...answers, registry, logger })
     const { port: adminPort } = await admin.start()
     lifecycle.onStop('admin endpoint', () => admin.stop())

@@ -1,5 +1,6 @@
 /**
- * What is served now, and whether Traefik has taken it: drives the pure acknowledgement (core/acknowledge.ts) with what happens.
+ * What is served next, by whether Traefik has taken what is served now: drives the pure acknowledgement (core/acknowledge.ts) with what
+ * happens to the delivery.
  *
  *   offer(target) -> published -> fetched (poll) -> beacon seen -> applied
  *                                               \-> none in time -> the last applied body, the oldest fields, a search -> refused routes
@@ -8,18 +9,15 @@
  * While it searches, newer targets wait: one that still holds the culprit would only be refused again.
  */
 import type { Logger } from 'pino'
-import { type AckAction, type AckFacts, type AckState, acknowledge, applyDeadlineMs } from '../core/acknowledge.ts'
+import { type AckAction, type AckFacts, type AckState, acknowledge } from '../core/acknowledge.ts'
 import { findChanges, servedCandidates, withChanges } from '../core/changes.ts'
 import type { Candidate } from '../core/conflicts.ts'
-import type { Snapshot } from '../core/payload.ts'
 import type { Plan, Recompiled, RefusedRoutes } from '../core/plan.ts'
 import type { RouteKey } from '../core/problem.ts'
-import { type Applied, type Body, isReadable, makeBodies } from './bodies.ts'
-import { type Moments, makePassage, type Stages } from './passage.ts'
-import { makeFetches } from './provider/fetches.ts'
-import type { ProviderStats } from './provider/provider.ts'
+import { type Applied, type Body, isReadable } from './bodies.ts'
+import { createDelivery, type DeliveryOptions, type DeliveryView } from './delivery.ts'
+import type { Stages } from './passage.ts'
 import { makeRefusals, type StoredRefusals } from './refusals.ts'
-import type { Observation } from './traefik/observer.ts'
 
 export type Target = {
   readonly plan: Plan
@@ -38,13 +36,7 @@ export type StoredBodies = {
   readonly refusals: StoredRefusals | null
 }
 
-export type PublicationOptions = {
-  /** Answers the polls that are held with what is served now. */
-  readonly answerPolls: () => void
-  readonly publish: (snapshot: Snapshot) => void
-  /** Null: there is no API, and nothing can be concluded. */
-  readonly observation: () => Observation | null
-  readonly provider: () => ProviderStats
+export type PublicationOptions = DeliveryOptions & {
   /** Look at Traefik now. */
   readonly look: () => void
   /** Something that others show has changed. */
@@ -55,22 +47,12 @@ export type PublicationOptions = {
   /** A target is applied, so many milliseconds after the change was told that it comes from. */
   readonly onApplied: (ms: number) => void
   readonly logger: Logger
-  /** For tests alone: how long an apply may take, instead of what `applyDeadlineMs` makes of it. */
-  readonly deadlineMs?: number
 }
 
-export type PublicationView = {
-  /** What Traefik gets now. */
-  readonly current: Snapshot | null
-  /** Traefik has fetched it. */
-  readonly polled: boolean
-  /** What the Traefik that runs now was last seen to have applied. */
-  readonly applied: Applied | null
+export type PublicationView = DeliveryView & {
   readonly phase: AckState['phase']
   /** Milliseconds from the change that the last target comes from to its beacon. */
   readonly lastLiveMs: number | null
-  /** Of `current`. */
-  readonly moments: Moments
   /** Of the last target that was seen as applied, which may be an older one than `current`. */
   readonly took: { readonly hash: string; readonly stages: Stages } | null
 }
@@ -109,118 +91,62 @@ function nextAfter(state: AckState): 'oldest' | 'search' {
 }
 
 export function createPublication(options: PublicationOptions): Publication {
-  const { publish, observation, provider, look, onChange, onReplan, onNack, onApplied } = options
+  const { observation, look, onChange, onReplan, onNack, onApplied } = options
   const log = options.logger.child({ component: 'publication' })
+  const delivery = createDelivery(options)
+  const refusals = makeRefusals()
   let target: Target | null = null
   let waiting: Target | null = null
-  let current: Body | null = null
   /** Of the last target that was served; null for what the run before this one has served. */
   let toldAtMs: number | null = null
-  const fetches = makeFetches()
-  const passage = makePassage()
   let took: PublicationView['took'] = null
-  /** `at` in milliseconds since 1970. */
-  let lastFetch: { readonly hash: string; readonly at: number } | null = null
-  const bodies = makeBodies(observation)
   /** Hash of the last target that was told to be applied. */
   let told: string | null = null
   /** A body that Traefik refuses although no route of it can be told apart: it is not served again. */
   let stuck: string | null = null
   let state: AckState = { phase: 'steady' }
-  const refusals = makeRefusals()
   let oldestTried = false
   /** What was found out makes another target, which is on its way: until then the old one, known to be refused, is judged no more. */
   let replanning = false
-  /** It has been seen to wait for the answers of its polls. */
-  let holds = false
   let lastLiveMs: number | null = null
   let timer: NodeJS.Timeout | null = null
   let stopped = false
 
-  const bodyOf = ({ plan, revision }: Target): Body => ({
-    snapshot: plan.snapshot,
-    candidates: servedCandidates(plan.compiled.outcomes),
-    revision,
-    config: plan.compiled.config,
-  })
-
-  function serve(body: Body): void {
-    const { hash } = body.snapshot
-    const isNew = current?.snapshot.hash !== hash
-    current = body
-    bodies.serve(body)
-    if (!isNew) return
-    fetches.offered(hash, target === null)
-    passage.offered()
-    if (provider().held > 0) holds = true
-    publish(body.snapshot)
-  }
+  const servedHash = (): string | null => delivery.current()?.snapshot.hash ?? null
 
   function serveTarget(next: Target): void {
-    if (next.plan.snapshot.hash !== current?.snapshot.hash) toldAtMs = next.sinceMs ?? performance.now()
-    serve(bodyOf(next))
+    const { plan, revision } = next
+    const { snapshot, compiled } = plan
+    if (snapshot.hash !== servedHash()) toldAtMs = next.sinceMs ?? performance.now()
+    serve({ snapshot, compiled }, revision)
   }
 
-  /** Which of our bodies Traefik has. */
-  function recognise(): void {
-    if (bodies.recognise()?.snapshot.hash === current?.snapshot.hash && current !== null) passage.applied()
-  }
+  const serve = ({ snapshot, compiled }: Recompiled, revision: number | string): void =>
+    delivery.serve(
+      { snapshot, candidates: servedCandidates(compiled.outcomes), revision, config: compiled.config },
+      false,
+    )
 
-  const had = (): readonly Candidate[] => bodies.had(target?.plan.compiled ?? null)
+  const had = (): readonly Candidate[] => delivery.had(target?.plan.compiled ?? null)
   const wanted = (): readonly Candidate[] => (target === null ? [] : servedCandidates(target.plan.compiled.outcomes))
 
-  function deadlineMs(): number {
-    const { pollGapMs } = provider()
-    return (
-      options.deadlineMs ??
-      applyDeadlineMs({
-        lastApplyMs: observation()?.lastApplyMs ?? null,
-        bodyBytes: current?.snapshot.body.length ?? 0,
-        pollGapMs,
-        held: holds,
-      })
-    )
-  }
-
-  const doubtSinceMs = (): number | null => fetches.doubtSinceMs(bodies.usable() === null, performance.now())
-
-  /** For how long Traefik has had the body and the time to apply it; null when no look has shown yet what became of it. */
-  function doubtedForMs({ lookedAtMs, answersSinceMs }: Observation): number | null {
-    const sinceMs = doubtSinceMs()
-    if (sinceMs === null || lookedAtMs === null || lookedAtMs < sinceMs) return null
-    return Math.max(lookedAtMs - Math.max(sinceMs, answersSinceMs ?? lookedAtMs), 0)
-  }
-
-  function isFetched({ lookedAtMs }: Observation): boolean {
-    const sinceMs = fetches.sinceMs()
-    return sinceMs !== null && lookedAtMs !== null && lookedAtMs >= sinceMs
-  }
-
-  function facts(): AckFacts {
-    const seen = observation()
-    const canRead = isReadable(seen)
-    return {
-      readable: canRead,
-      beacon: canRead && current !== null && seen.reading.runtime.beacons.includes(current.snapshot.hash),
-      fetched: canRead && isFetched(seen),
-      doubtedForMs: canRead ? doubtedForMs(seen) : null,
-      deadlineMs: deadlineMs(),
-      changes: () => findChanges(had(), wanted()),
-      oldestDiffers: () =>
-        target !== null &&
-        !refusals.oldestFields() &&
-        !oldestTried &&
-        target.recompile(target.plan.candidates, true).snapshot.hash !== target.plan.snapshot.hash,
-      hasApplied: bodies.usable() !== null,
-    }
-  }
+  const facts = (): AckFacts => ({
+    ...delivery.facts(),
+    changes: () => findChanges(had(), wanted()),
+    oldestDiffers: () =>
+      target !== null &&
+      !refusals.oldestFields() &&
+      !oldestTried &&
+      target.recompile(target.plan.candidates, true).snapshot.hash !== target.plan.snapshot.hash,
+    hasApplied: delivery.usable() !== null,
+  })
 
   function tellApplied({ plan, revision }: Target): void {
     if (told === plan.snapshot.hash) return
     told = plan.snapshot.hash
     if (toldAtMs === null) return
     lastLiveMs = performance.now() - toldAtMs
-    const stages = passage.stages(toldAtMs)
+    const stages = delivery.stages(toldAtMs)
     took = stages === null ? null : { hash: told, stages }
     onApplied(lastLiveMs)
     log.debug({ hash: told.slice(0, 12), revision, ms: Math.round(lastLiveMs) }, 'configuration is applied')
@@ -251,14 +177,14 @@ export function createPublication(options: PublicationOptions): Publication {
   const runningVersion = (): string | null => observation()?.reading?.version ?? null
 
   function serveApplied(): void {
-    const known = bodies.usable()
-    if (known !== null) serve(known)
+    const known = delivery.usable()
+    if (known !== null) delivery.serve(known, false)
   }
 
   function nack(): void {
     onNack()
     log.error(
-      { hash: current?.snapshot.hash.slice(0, 12), goesOnWith: bodies.usable()?.snapshot.hash.slice(0, 12) ?? null },
+      { hash: servedHash()?.slice(0, 12), goesOnWith: delivery.usable()?.snapshot.hash.slice(0, 12) ?? null },
       'Traefik has fetched a configuration and does not show it',
     )
   }
@@ -269,16 +195,14 @@ export function createPublication(options: PublicationOptions): Publication {
       case 'none':
         return
       case 'applied':
-        if (current?.snapshot.hash === target.plan.snapshot.hash) tellApplied(target)
+        if (servedHash() === target.plan.snapshot.hash) tellApplied(target)
         return
       case 'serve-applied':
         serveApplied()
         return
       case 'serve-oldest': {
         oldestTried = true
-        const { snapshot, compiled } = target.recompile(target.plan.candidates, true)
-        const candidates = servedCandidates(compiled.outcomes)
-        serve({ snapshot, candidates, revision: target.revision, config: compiled.config })
+        serve(target.recompile(target.plan.candidates, true), target.revision)
         return
       }
       case 'applied-oldest':
@@ -290,10 +214,9 @@ export function createPublication(options: PublicationOptions): Publication {
         resume()
         return
       case 'serve-trial': {
-        const { snapshot, compiled } = target.recompile(withChanges(had(), wanted(), action.keys), false)
-        const candidates = servedCandidates(compiled.outcomes)
+        const trial = target.recompile(withChanges(had(), wanted(), action.keys), false)
         log.info({ changes: action.keys.length, of: wanted().length }, 'looking for what Traefik refuses')
-        serve({ snapshot, candidates, revision: bodies.lastGood()?.revision ?? '', config: compiled.config })
+        serve(trial, delivery.lastGood()?.revision ?? '')
         return
       }
       case 'refuse':
@@ -316,13 +239,13 @@ export function createPublication(options: PublicationOptions): Publication {
   function evaluate(): void {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    if (stopped || current === null || target === null) return
+    if (stopped || servedHash() === null || target === null) return
     if (replanning) {
       onChange()
       return
     }
     const known = facts()
-    const isStuck = current.snapshot.hash === stuck && !known.beacon
+    const isStuck = servedHash() === stuck && !known.beacon
     if (!isStuck) {
       const step = acknowledge(state, known)
       if (state.phase === 'steady' && step.action.kind !== 'none' && step.action.kind !== 'applied') nack()
@@ -337,26 +260,20 @@ export function createPublication(options: PublicationOptions): Publication {
   function schedule(): void {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    const seen = observation()
-    const settled =
-      state.phase === 'steady' &&
-      bodies.applied() !== null &&
-      bodies.applied()?.snapshot.hash === current?.snapshot.hash
     // While it cannot be read, the observer asks again by itself.
-    if (stopped || fetches.sinceMs() === null || settled || !isReadable(seen)) return
-    const sinceMs = doubtSinceMs() ?? performance.now()
-    const left = Math.max(sinceMs, seen.answersSinceMs ?? 0) + deadlineMs() - performance.now()
+    const left = delivery.dueInMs()
+    if (stopped || left === null || (state.phase === 'steady' && delivery.isApplied())) return
     timer = setTimeout(() => {
       look()
       schedule()
-    }, Math.max(left, 0) + 100)
+    }, left + 100)
   }
 
   function take(next: Target): void {
     if (next.plan.snapshot.hash !== target?.plan.snapshot.hash) oldestTried = false
     target = next
     replanning = false
-    if (next.plan.snapshot.hash === stuck && bodies.usable() !== null) serveApplied()
+    if (next.plan.snapshot.hash === stuck && delivery.usable() !== null) serveApplied()
     else serveTarget(next)
   }
 
@@ -371,31 +288,22 @@ export function createPublication(options: PublicationOptions): Publication {
     },
     restore({ served: before, applied, refusals: found }) {
       refusals.restore(found)
-      bodies.restore(applied)
-      serve({ ...before, config: null })
+      delivery.restore(applied)
+      delivery.serve({ ...before, config: null }, true)
     },
     fetched(hash, atMs, connectionId = 0) {
-      lastFetch = { hash, at: atMs }
-      fetches.fetched(hash, connectionId, performance.now())
-      if (hash === current?.snapshot.hash) passage.fetched()
+      delivery.fetched(hash, atMs, connectionId)
       evaluate()
     },
-    askedAgain: fetches.askedAgain,
-    gone: fetches.closed,
+    askedAgain: delivery.askedAgain,
+    gone: delivery.gone,
     sendAgain() {
       if (state.phase !== 'steady') return
-      log.warn(
-        { hash: current?.snapshot.hash.slice(0, 12) },
-        'Traefik has lost the configuration that it had; it gets it again',
-      )
-      fetches.forget()
-      passage.anew()
-      bodies.doubt()
-      options.answerPolls()
+      log.warn({ hash: servedHash()?.slice(0, 12) }, 'Traefik has lost the configuration that it had; it gets it again')
+      delivery.sendAgain()
     },
     observed() {
-      if (provider().held > 0) holds = true
-      recognise()
+      delivery.observed()
       // What the run before this one has found out is of the Traefik that ran then.
       if (isReadable(observation()) && refusals.isOfOther(runningVersion())) {
         forgetRefusals()
@@ -404,19 +312,11 @@ export function createPublication(options: PublicationOptions): Publication {
       evaluate()
     },
     restarted({ startedAtMs, changed }) {
-      bodies.doubt()
-      holds = false
       const before = state
       state = { phase: 'steady' }
       if (changed) forgetRefusals()
-      // It begins with nothing: the same question again, of the same body, which it may have fetched before we noticed.
-      const isCurrent = lastFetch !== null && lastFetch.hash === current?.snapshot.hash
-      const hasFetched = isCurrent && lastFetch !== null && lastFetch.at >= startedAtMs
-      fetches.restarted(hasFetched ? performance.now() : null)
-      passage.anew()
-      if (hasFetched) passage.fetched()
-      recognise()
-      if (!changed && before.phase !== 'steady' && bodies.usable() !== null) {
+      delivery.restarted(startedAtMs)
+      if (!changed && before.phase !== 'steady' && delivery.usable() !== null) {
         // It has nothing now, and would refuse the target once more: first what it is known to take, then the search anew.
         state = { phase: 'restoring', next: nextAfter(before) }
         serveApplied()
@@ -431,14 +331,11 @@ export function createPublication(options: PublicationOptions): Publication {
     refusals: refusals.stored,
     refuses: hash => hash === stuck || (state.phase !== 'steady' && hash === target?.plan.snapshot.hash),
     oldestFields: refusals.oldestFields,
-    lastGood: bodies.lastGood,
+    lastGood: delivery.lastGood,
     view: () => ({
-      current: current?.snapshot ?? null,
-      polled: current !== null && lastFetch?.hash === current.snapshot.hash,
-      applied: bodies.applied(),
+      ...delivery.view(),
       phase: state.phase,
       lastLiveMs,
-      moments: passage.moments(),
       took,
     }),
     stop() {
