@@ -175,6 +175,28 @@ describe('a restart', () => {
     expect(next.guards.pass('control-plane', many(9, 11)).held).toHaveLength(1)
   })
 
+  test('the time that a hold has stood goes on', () => {
+    const { guards, advance } = guarded()
+    guards.pass('control-plane', many(9))
+    guards.pass('control-plane', many(0))
+    advance(20_000)
+    guards.pass('control-plane', many(0))
+    const next = restarted(guards, many(0))
+    // The clock goes on over a restart.
+    next.advance(25_000)
+    expect(next.guards.pass('control-plane', many(0)).held).toHaveLength(9)
+    expect(next.guards.settlesInMs()).toBe(5_000)
+  })
+
+  test('removals that are held are measured as before', () => {
+    const { guards } = guarded()
+    guards.pass('control-plane', many(20))
+    guards.pass('control-plane', many(8, 12))
+    const next = restarted(guards, many(8, 12))
+    const more = [...many(8, 12).routes, ...many(40, 100).routes]
+    expect(next.guards.pass('control-plane', { ...many(8, 12), routes: more }).held).toHaveLength(12)
+  })
+
   test('a hold of a clock that was ahead settles all the same', () => {
     const ahead = guarded()
     ahead.advance(86_400_000)
