@@ -16,7 +16,7 @@ import { openEmbedded } from '../../src/control/db/embedded.ts'
 import { MIGRATIONS_FOLDER } from '../../src/control/db/migrate.ts'
 import { createAuthority } from './authority.ts'
 import { part } from './parts.ts'
-import { startPostgres, type TestPostgres } from './postgres.ts'
+import { type StartPostgresOptions, startPostgres, type TestPostgres } from './postgres.ts'
 
 export const SILENT = pino({ level: 'silent' })
 
@@ -55,9 +55,11 @@ export async function openMemoryDatabase(): Promise<Database> {
 export const hasPostgres = part('postgres') && part('openssl')
 
 /** A PostgreSQL for this test or file. */
-export async function startTestPostgres(): Promise<TestPostgres & { readonly url: string }> {
+export async function startTestPostgres(
+  options: Pick<StartPostgresOptions, 'smallDisk'> = {},
+): Promise<TestPostgres & { readonly url: string }> {
   const certificate = await (await createAuthority('database')).issue({ altName: 'IP:127.0.0.1' })
-  const server = await startPostgres({ name: 'control', certificate })
+  const server = await startPostgres({ name: 'control', certificate, ...options })
   return { ...server, url: `postgres://postgres@${server.address}/postgres` }
 }
 

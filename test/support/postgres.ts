@@ -6,7 +6,7 @@
  *
  * It knows one user, `postgres`, who needs no password. Everything that makes a database safe against power cuts is off.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { chown, readFile, writeFile } from 'node:fs/promises'
@@ -62,6 +62,19 @@ export type StartPostgresOptions = {
   /** What `show cluster_name` answers: the name by which a test knows which server it has reached. */
   readonly name: string
   readonly certificate: TestCertificate
+  /** A folder that the server alone sees as a disk of so many bytes. Where `mayMount` says so. */
+  readonly smallDisk?: { readonly path: string; readonly bytes: number }
+}
+
+/** Whether a process may have file systems of its own here. */
+export function mayMount(): boolean {
+  if (process.getuid?.() !== 0 || !existsSync(SETPRIV)) return false
+  try {
+    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'none', '/mnt'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
 }
 
 // From util-linux on Debian: it asks the kernel to end the server when this process ends, however that ends.
@@ -78,8 +91,15 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_connections: '20',
 }
 
+/** `setpriv` within file systems of its own; its options go on. */
+const onSmallDisk = ({ path, bytes }: { path: string; bytes: number }, user: User | null): readonly string[] => [
+  ...['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"', 'sh'],
+  ...[`size=${bytes},mode=0700${user === null ? '' : `,uid=${user.uid},gid=${user.gid}`}`, path, SETPRIV],
+  ...(user === null ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups']),
+]
+
 /** Resolves when it takes connections. Throws with its log when it ends instead. */
-export async function startPostgres({ name, certificate }: StartPostgresOptions): Promise<TestPostgres> {
+export async function startPostgres({ name, certificate, smallDisk }: StartPostgresOptions): Promise<TestPostgres> {
   const user = await otherUser()
   const identity = user ?? {}
   const data = await tempFolder()
@@ -100,8 +120,13 @@ export async function startPostgres({ name, certificate }: StartPostgresOptions)
   const port = await freePort('tcp')
   const settings = Object.entries({ ...SETTINGS, port: String(port), cluster_name: name })
   const server = [program('postgres'), '-D', data, ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`])]
-  const [command = '', ...args] = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'QUIT', '--', ...server] : server
-  let child = spawn(command, args, { ...identity, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+  const plain = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'QUIT', '--', ...server] : server
+  const [command = '', ...args] =
+    smallDisk === undefined ? plain : [...onSmallDisk(smallDisk, user), '--pdeathsig', 'QUIT', '--', ...server]
+  // Only the superuser mounts: then it becomes the other one afterwards.
+  const who = { ...(smallDisk === undefined ? identity : {}), cwd: data }
+  const launch = () => spawn(command, args, { ...who, stdio: ['ignore', 'pipe', 'pipe'] })
+  let child: ChildProcess = launch()
   let before = ''
   let output = collect(child)
   // At once, whatever is open: SIGTERM would wait for the last client.
@@ -129,7 +154,7 @@ export async function startPostgres({ name, certificate }: StartPostgresOptions)
       await stop()
       before += output()
       await meanwhile()
-      child = spawn(command, args, { ...identity, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+      child = launch()
       output = collect(child)
       await untilUp()
     },
