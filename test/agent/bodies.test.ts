@@ -94,6 +94,17 @@ describe('a body to go back to', () => {
     expect(nameOf(bodies.usable())).toBe('a')
   })
 
+  test('in doubt, a body that was served speaks for it', () => {
+    const { bodies, look, show } = knowing('a')
+    look(showing('a'))
+    bodies.serve(bodyOf('b'))
+    bodies.doubt()
+    show(showing('b'))
+    expect(nameOf(bodies.usable())).toBe('a')
+    show(showing('unknown', 'b'))
+    expect(nameOf(bodies.usable())).toBe('a')
+  })
+
   test('seen in the Traefik that runs, it is one whatever comes', () => {
     const { bodies, look, show } = knowing('a')
     look(showing('a'))
@@ -108,6 +119,8 @@ describe('a body to go back to', () => {
     show(showing())
     expect(bodies.lastGood()).toEqual({ ...before, config: null })
     expect([nameOf(bodies.applied()), nameOf(bodies.usable())]).toEqual([null, 'a'])
+    show(showing('a'))
+    expect(nameOf(bodies.usable())).toBe('a')
     expect(bodies.had(null)).toEqual(before.candidates)
     // Served again, it is known with its configuration.
     bodies.serve(bodyOf('a'))
@@ -115,6 +128,15 @@ describe('a body to go back to', () => {
     bodies.restore(null)
     expect(bodies.lastGood()).toBeNull()
   })
+})
+
+test('a body of the run before is known by its beacon, and what came after it stays known', () => {
+  const { bodies, look } = knowing()
+  bodies.restore({ ...bodyOf('a'), version: '3.7.15' })
+  bodies.serve(bodyOf('b'))
+  expect(look(showing('a'))).toBe('a')
+  expect(nameOf(bodies.applied())).toBe('a')
+  expect(look(showing('b'))).toBe('b')
 })
 
 describe('the routes of a body that nobody knows', () => {

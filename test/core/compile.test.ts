@@ -210,6 +210,33 @@ describe('TCP', () => {
     })
   })
 
+  test('a block waits for the last of its entry points', () => {
+    const all = traefikWith()
+    const without = (port: number) => viewOf({ ...all, entryPoints: all.entryPoints.filter(one => one.port !== port) })
+    const lists = { tcpRoutes: [tcpRoute({ id: 'ftp', externalPort: 10003, externalPortEnd: 10005 })] }
+    const messages = (port: number) =>
+      compileLists(lists, { view: without(port) }).outcomes.map(({ problem }) => problem?.message ?? null)
+    expect(messages(10002)).toEqual([null])
+    expect(messages(10005)).toEqual(['Traefik has no entry point for TCP port 10005'])
+    expect(messages(10006)).toEqual([null])
+  })
+
+  test('who has the traffic of a route is told with the port and the name', () => {
+    const theirs = { name: 'theirs@file', protocol: 'tcp', entryPoints: ['tcp-10004'], tls: true } as const
+    const messages = (rule: string, fields: Parameters<typeof tcpRoute>[0]) =>
+      compileLists(
+        { tcpRoutes: [tcpRoute(fields)] },
+        { view: viewOf(traefikWith({ foreignRouters: [{ ...theirs, rule }] })) },
+      ).outcomes.map(({ problem }) => problem?.message ?? null)
+    const hands = 'is in the hands of the router theirs@file of another provider'
+    expect(messages('HostSNI(`*`)', { externalPort: 10003, externalPortEnd: 10005 })).toEqual([
+      `TCP port 10004 ${hands}`,
+    ])
+    expect(messages('HostSNI(`a.example.com`)', { externalPort: 10004, sniHostname: 'a.example.com' })).toEqual([
+      `a.example.com on TCP port 10004 ${hands}`,
+    ])
+  })
+
   test('allow list and limit become middlewares', () => {
     const compiled = compileLists({
       tcpRoutes: [tcpRoute({ allowCidrs: ['203.0.113.9/24', '2001:db8::/32'], maxConnectionsPerClient: 5 })],
