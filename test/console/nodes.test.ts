@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { generateKey } from '../../src/agent/identity.ts'
-import { HOSTILE_SHOWN, LOOKS, openPlatform, type Platform } from '../support/console-platform.ts'
+import { HOSTILE_SHOWN, openPlatform, type Platform } from '../support/console-platform.ts'
 import { enrolledNode } from '../support/node-client.ts'
 import { part } from '../support/parts.ts'
 
@@ -97,21 +97,5 @@ describe.skipIf(!part('chromium'))('the nodes', () => {
     const page = await rig.open('/nodes/srv_4')
     await page.getByText(/not known while nothing is heard of the node/).waitFor()
     expect(await page.locator('main .v.live').count()).toBe(0)
-  })
-
-  test.each(LOOKS)('have no fault in $theme at $width px', async look => {
-    const { rig } = platform
-    const page = await rig.open('/nodes', look)
-    await page.getByRole('table').waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-    for (const [path, text] of [
-      ['/nodes/srv_2', 'How it is'],
-      ['/nodes/srv_4', 'Administration'],
-      ['/nodes/enrol', 'Waiting for the node.'],
-    ] as const) {
-      await page.goto(`${rig.origin}${path}`)
-      await page.getByText(text).waitFor()
-      expect([path, await rig.faultsOf(page)]).toEqual([path, []])
-    }
   })
 })

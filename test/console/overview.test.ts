@@ -90,16 +90,4 @@ describe.skipIf(!part('chromium'))('the overview', () => {
       await rig.fleet.report('srv_2', {})
     }
   })
-
-  test.each([
-    { theme: 'light', width: 1_440 },
-    { theme: 'dark', width: 1_440 },
-    { theme: 'light', width: 390 },
-    { theme: 'dark', width: 320 },
-  ] as const)('has no fault in $theme at $width px', async given => {
-    const page = await rig.open('/', given)
-    await page.getByRole('heading', { level: 1, name: /live of 4/ }).waitFor()
-    await page.getByRole('region', { name: 'Nodes' }).waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-  })
 })

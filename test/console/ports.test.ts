@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { HOSTILE_SHOWN, LOOKS, openPlatform, type Platform } from '../support/console-platform.ts'
+import { HOSTILE_SHOWN, openPlatform, type Platform } from '../support/console-platform.ts'
 import { part } from '../support/parts.ts'
 
 describe.skipIf(!part('chromium'))('the ports', () => {
@@ -68,12 +68,5 @@ describe.skipIf(!part('chromium'))('the ports', () => {
     const drawer = page.getByRole('dialog', { name: 'Expose a port' })
     await drawer.getByLabel('Wanted port').waitFor()
     expect(await drawer.getByLabel('Wanted port').inputValue()).toBe('10021')
-  })
-
-  test.each(LOOKS)('have no fault in $theme at $width px', async look => {
-    const { rig } = platform
-    const page = await rig.open('/ports?port=10001', look)
-    await page.getByText('smtp-relay').first().waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
   })
 })

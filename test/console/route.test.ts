@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { HOSTILE_SHOWN, LOOKS, openPlatform, type Platform } from '../support/console-platform.ts'
+import { HOSTILE_SHOWN, openPlatform, type Platform } from '../support/console-platform.ts'
 import { told } from '../support/control-fleet.ts'
 import { part } from '../support/parts.ts'
 
@@ -79,20 +79,5 @@ describe.skipIf(!part('chromium'))('routes', () => {
     await page.getByText(`Traefik says ${HOSTILE_SHOWN}`).first().waitFor()
     expect(await page.locator('img').count()).toBe(0)
     expect(await rig.faultsOf(page)).toEqual([])
-  })
-
-  test.each(LOOKS)('have no fault in $theme at $width px', async look => {
-    const { rig, smtp, orders } = platform
-    const page = await rig.open('/routes', look)
-    await page.getByRole('table').waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-    for (const [routeId, node] of [
-      [smtp.routeId, 'srv_2'],
-      [orders.routeId, 'srv_4'],
-    ]) {
-      await page.goto(`${rig.origin}/routes/${routeId}?node=${node}`)
-      await page.getByRole('heading', { name: 'What to do' }).waitFor()
-      expect([node, await rig.faultsOf(page)]).toEqual([node, []])
-    }
   })
 })

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { HOSTILE_SHOWN, LOOKS, openPlatform, type Platform } from '../support/console-platform.ts'
+import { HOSTILE_SHOWN, openPlatform, type Platform } from '../support/console-platform.ts'
 import { part } from '../support/parts.ts'
 
 describe.skipIf(!part('chromium'))('the page of a service', () => {
@@ -87,23 +87,5 @@ describe.skipIf(!part('chromium'))('the page of a service', () => {
     await page.getByText(`Traefik says ${HOSTILE_SHOWN}`).first().waitFor()
     expect(await page.locator('img').count()).toBe(0)
     expect(await rig.faultsOf(page)).toEqual([])
-  })
-
-  test.each(LOOKS)('has no fault in $theme at $width px, nor have its drawers', async look => {
-    const { rig, orders, mqtt } = platform
-    const page = await rig.open(`/services/${orders.id}`, look)
-    await page.getByRole('heading', { name: 'TCP port 5432' }).waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-    for (const path of [
-      '/services/new',
-      '/services/new?protocol=udp',
-      '/services/new?protocol=http',
-      `/services/${orders.id}/ports/new`,
-      `/services/${mqtt.id}/ports/${mqtt.routeId}/edit`,
-    ]) {
-      await page.goto(`${rig.origin}${path}`)
-      await page.getByRole('dialog').getByLabel('Port', { exact: true }).waitFor()
-      expect([path, await rig.faultsOf(page)]).toEqual([path, []])
-    }
   })
 })

@@ -146,17 +146,6 @@ describe.skipIf(!part('chromium'))('the list of services', () => {
       .getByText('live', { exact: true })
       .waitFor()
   })
-
-  test.each([
-    { theme: 'light', width: 1_440 },
-    { theme: 'dark', width: 1_440 },
-    { theme: 'light', width: 390 },
-    { theme: 'dark', width: 320 },
-  ] as const)('has no fault in $theme at $width px', async given => {
-    const page = await rig.open('/services', given)
-    await page.getByRole('table').waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-  })
 })
 
 describe.skipIf(!part('chromium'))('a list of thousands of services', () => {

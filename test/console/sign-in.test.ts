@@ -60,13 +60,4 @@ describe.skipIf(!part('chromium'))('signing in', () => {
     await page.goto(`${rig.origin}/services`)
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
-
-  test.each([
-    { theme: 'light', width: 1_440 },
-    { theme: 'dark', width: 390 },
-  ] as const)('has no fault in $theme at $width px', async given => {
-    const page = await rig.open('/sign-in', { ...given, signedIn: false })
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-  })
 })

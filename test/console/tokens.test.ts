@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type ConsoleRig, openConsole } from '../support/console.ts'
-import { HOSTILE, HOSTILE_SHOWN, LOOKS } from '../support/console-platform.ts'
+import { HOSTILE, HOSTILE_SHOWN } from '../support/console-platform.ts'
 import { part } from '../support/parts.ts'
 
 describe.skipIf(!part('chromium'))('the API tokens', () => {
@@ -54,14 +54,5 @@ describe.skipIf(!part('chromium'))('the API tokens', () => {
       await page.getByText(HOSTILE_SHOWN).first().waitFor()
       expect(await page.locator('img').count()).toBe(0)
     } else expect(made.status).toBe(422)
-  })
-
-  test.each(LOOKS)('have no fault in $theme at $width px', async look => {
-    const page = await rig.open('/tokens', look)
-    await page.getByRole('row', { name: /ci-deploy/ }).waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
-    await page.getByRole('button', { name: 'Make a token' }).click()
-    await page.getByRole('dialog').getByLabel('Name').waitFor()
-    expect(await rig.faultsOf(page)).toEqual([])
   })
 })

@@ -20,6 +20,8 @@ export type Exposed = { readonly id: string; readonly routeId: string; readonly 
 
 export type Platform = {
   readonly rig: ConsoleRig
+  /** Nodes that report fall silent when a file takes its time: as if they had just been heard of. */
+  readonly heard: () => Promise<void>
   /** Live everywhere; on the shared 10000 as orders.example.com. */
   readonly orders: Exposed
   /** Degraded on proxy-2. */
@@ -104,13 +106,8 @@ export async function openPlatform(): Promise<Platform> {
   })
   await rig.fleet.report('srv_4', { entryPoints, verdicts: live })
   await rig.fleet.quiet('srv_4', 660)
-  return { rig, orders, smtp, mqtt, hostile, dns }
+  const heard = async (): Promise<void> => {
+    for (const node of ['srv_1', 'srv_2', 'srv_3']) await rig.fleet.quiet(node, 0)
+  }
+  return { rig, heard, orders, smtp, mqtt, hostile, dns }
 }
-
-/** How a page is looked at when every one of them must be without a fault. */
-export const LOOKS = [
-  { theme: 'light', width: 1_440 },
-  { theme: 'dark', width: 1_440 },
-  { theme: 'light', width: 390 },
-  { theme: 'dark', width: 390 },
-] as const

@@ -27,7 +27,19 @@ export type OpenOptions = {
   readonly context?: BrowserContext
   readonly reducedMotion?: boolean
   readonly forcedColors?: boolean
+  /** Sent with every request of the page. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** An API token to sign in with; default: one that may do everything. */
+  readonly token?: string
 }
+
+export type FaultOptions = {
+  /** Default: every rule of axe; these alone where only colours are other than they were. */
+  readonly rules?: readonly string[]
+}
+
+/** What of a page changes with its colours alone. */
+export const COLOUR_RULES = ['color-contrast', 'link-in-text-block'] as const
 
 /** A browser at a control plane, wherever that runs. */
 export type ConsoleBrowser = {
@@ -35,7 +47,9 @@ export type ConsoleBrowser = {
   /** A page that has loaded; what it says wrong is collected from its first moment on. */
   open(path: string, options?: OpenOptions): Promise<Page>
   /** Everything that a page must not do, so far: `csp: ...`, `console: ...`, `error: ...`, `axe: ...`, `sideways: ...`. */
-  faultsOf(page: Page): Promise<readonly string[]>
+  faultsOf(page: Page, options?: FaultOptions): Promise<readonly string[]>
+  /** Of those, what it has said by itself; it is not looked at. */
+  saidBy(page: Page): readonly string[]
   close(): Promise<void>
 }
 
@@ -90,7 +104,8 @@ export async function openBrowser({
     context.setDefaultTimeout(WAIT_MS)
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin })
     if (signedIn) {
-      const answer = await context.request.post(`${origin}/api/v1/sessions`, { data: { token }, headers: { origin } })
+      const data = { token: given.token ?? token }
+      const answer = await context.request.post(`${origin}/api/v1/sessions`, { data, headers: { origin } })
       if (answer.status() !== 201) throw new Error(`signing in was answered ${answer.status()}: ${await answer.text()}`)
     }
     return context
@@ -100,7 +115,10 @@ export async function openBrowser({
     browser,
     async open(path, given = {}) {
       const context = given.context ?? (await newContext(given))
+      // A page that stays open goes on asking with each event, and the next test waits for it.
+      if (given.context === undefined) atEnd(() => context.close())
       const page = await context.newPage()
+      if (given.headers !== undefined) await page.setExtraHTTPHeaders(given.headers)
       const faults: string[] = []
       said.set(page, faults)
       page.on('pageerror', error => faults.push(`error: ${error.message}`))
@@ -117,16 +135,16 @@ export async function openBrowser({
       await page.goto(`${origin}${path}`)
       return page
     },
-    async faultsOf(page) {
-      // Animations that run change colours: axe looks at what is there in the end.
-      await page.waitForFunction(() =>
-        document.getAnimations().every(one => one.effect?.getTiming().iterations === Number.POSITIVE_INFINITY),
-      )
-      const axe = await page.evaluate(runAxe, AXE)
+    saidBy: page => said.get(page) ?? [],
+    async faultsOf(page, { rules = [] } = {}) {
+      const moving = await page.evaluate(endMotion)
+      // Half a megabyte, which a page is given once.
+      const isThere = await page.evaluate(() => Reflect.get(window, 'axe') !== undefined)
+      const axe = await page.evaluate(runAxe, { source: isThere ? '' : AXE, rules: [...rules] })
       const sideways = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       )
-      return [...(said.get(page) ?? []), ...axe, ...(sideways > 0 ? [`sideways: ${sideways} px`] : [])]
+      return [...(said.get(page) ?? []), ...moving, ...axe, ...(sideways > 0 ? [`sideways: ${sideways} px`] : [])]
     },
     close: () => browser.close(),
   }
@@ -134,8 +152,23 @@ export async function openBrowser({
   return rig
 }
 
+/** Animations that run change colours: axe looks at what is there in the end. What begins anew each time is a fault. */
+async function endMotion(): Promise<string[]> {
+  const running = (): readonly Animation[] =>
+    document.getAnimations().filter(one => one.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY)
+  for (let round = 0; round < 20; round += 1) {
+    if (running().length === 0) return []
+    for (const one of running()) one.finish()
+    await new Promise(requestAnimationFrame)
+  }
+  return running().map(({ effect }) => {
+    const element = effect instanceof KeyframeEffect ? effect.target : null
+    return `moving: ${element?.outerHTML.slice(0, 200)}`
+  })
+}
+
 /** Runs in the page, past its policy: playwright evaluates it, no script element does. */
-async function runAxe(source: string): Promise<string[]> {
+async function runAxe({ source, rules }: { source: string; rules: string[] }): Promise<string[]> {
   type Found = {
     readonly violations: readonly {
       readonly id: string
@@ -143,12 +176,12 @@ async function runAxe(source: string): Promise<string[]> {
       readonly nodes: readonly { readonly target: unknown; readonly failureSummary?: string }[]
     }[]
   }
-  if (Reflect.get(window, 'axe') === undefined) new Function(source)()
+  if (source !== '') new Function(source)()
   const axe = Reflect.get(window, 'axe') as { run(context: unknown, options: unknown): Promise<Found> }
   // The guards at both ends of a dialog or a menu of Base UI: they hand the focus on, and nobody ever stands on one.
   const { violations } = await axe.run(
     { include: [['html']], exclude: [['[data-base-ui-focus-guard]']] },
-    { resultTypes: ['violations'] },
+    { resultTypes: ['violations'], ...(rules.length === 0 ? {} : { runOnly: rules }) },
   )
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

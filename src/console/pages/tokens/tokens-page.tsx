@@ -76,8 +76,12 @@ function TokenTable({ tokens, onRevoke }: TokenTableProps): ReactElement {
           <tr>
             <th scope="col">Name</th>
             <th scope="col">May</th>
-            <th scope="col">Project</th>
-            <th scope="col">Last used</th>
+            <th scope="col" className="hide-sm">
+              Project
+            </th>
+            <th scope="col" className="hide-sm">
+              Last used
+            </th>
             <th scope="col">Ends</th>
             <th scope="col">
               <span className="vh">Revoke</span>
@@ -98,14 +102,16 @@ function TokenTable({ tokens, onRevoke }: TokenTableProps): ReactElement {
               <td>
                 <span className="tag">{SCOPE_WORDS[strongest(token.scopes)][0]}</span>
               </td>
-              <td className="t2">
+              <td className="t2 hide-sm">
                 {token.projectId === null ? (
                   'all'
                 ) : (
                   <Text most={28}>{projects.get(token.projectId) ?? token.projectId}</Text>
                 )}
               </td>
-              <td className="t2">{token.lastUsedAt === null ? 'never' : <Ago at={token.lastUsedAt} suffix />}</td>
+              <td className="t2 hide-sm">
+                {token.lastUsedAt === null ? 'never' : <Ago at={token.lastUsedAt} suffix />}
+              </td>
               <td className="t2">
                 <Ends token={token} now={now} />
               </td>
