@@ -36,6 +36,7 @@ import {
 } from '../../src/console/pages/routes/route-list.ts'
 import { lifeOf, scopesUpTo, strongest, tokenInput } from '../../src/console/pages/tokens/token-rules.ts'
 import { standingOfRow, standingOnNode, type Voice } from '../../src/console/verdict/standing.ts'
+import { actorWords } from '../../src/console/words/change.ts'
 import { sinceSaved, stageLines } from '../../src/console/words/stages.ts'
 
 const poolPort = (port: number, part: Partial<PoolPort> = {}): PoolPort => ({
@@ -142,6 +143,19 @@ describe('an audit row', () => {
       rest: '',
       target: { kind: 'service', id: 'svc_1' },
     })
+  })
+
+  test('says who did it, and who has signed in', () => {
+    const session = { kind: 'session', id: 'ses_2', name: null }
+    const signIn = { action: 'session.open', actor: { kind: 'system', id: 'sign-in', name: null } }
+    expect(
+      [
+        row(1),
+        row(2, { actor: session }),
+        row(3, { ...signIn, after: { name: 'ada' } }),
+        row(4, { ...signIn, after: null }),
+      ].map(actorWords),
+    ).toEqual(['Mara', 'somebody', 'ada', 'sign-in'])
   })
 
   test('names what is gone as it was, without a link', () => {

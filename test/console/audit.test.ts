@@ -47,7 +47,7 @@ describe.skipIf(!part('chromium'))('the audit log', () => {
     await page.waitForURL(url => url.searchParams.get('q') === 'old-cache')
     await expect.poll(() => page.locator('.au > li').count()).toBe(2)
     await page.reload()
-    await expect.poll(() => page.locator('.au > li').count()).toBe(2)
+    await expect.poll(() => page.locator('.au > li').count(), { timeout: 10_000 }).toBe(2)
     await page.goto(`${rig.origin}/audit?q=nobody-has-this`)
     await page.getByRole('heading', { name: 'No change matches “nobody-has-this”' }).waitFor()
     await page.getByRole('button', { name: 'Clear filters' }).click()
@@ -64,7 +64,9 @@ describe.skipIf(!part('chromium'))('the audit log', () => {
     ])
     expect(download.suggestedFilename()).toMatch(/^fairlead-audit-\d{4}-\d\d-\d\d\.csv$/)
     const lines = (await readFile(await download.path(), 'utf8')).trimEnd().split('\r\n')
-    expect(lines[0]).toBe('at,actor,action,resource,resourceId,projectId,revision,requestId,before,after')
+    expect(lines[0]).toBe(
+      'at,actor,action,resource,resourceId,projectId,revision,savedToLiveMs,slowestNode,requestId,before,after',
+    )
     // Six were exposed, one was deleted.
     expect(lines.length - 1).toBe(7)
     expect(await rig.faultsOf(page)).toEqual([])

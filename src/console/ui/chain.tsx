@@ -50,26 +50,28 @@ export function ringStates(links: readonly Pick<ChainLink, 'ok'>[], verdict: Rou
 export function Chain({ links, verdict, mini = false, label }: ChainProps): ReactElement {
   const states = ringStates(links, verdict)
   return (
-    <ol className={mini ? 'rope mini' : 'rope'} aria-label={label}>
-      {links.map((link, at) => {
-        const state = states[at] ?? 'off'
-        const next = states[at + 1]
-        return (
-          <li key={link.step} className={classOf(state, next, verdict)}>
-            <span className="ring">{inRing(state, verdict)}</span>
-            <div>
-              <b>
-                {WORDS[link.step]}
-                <span className="vh">, {SAID[state]}</span>
-              </b>
-              <span className="m">
-                {state === 'off' && link.ok === null ? (link.detail ?? 'not tried') : link.detail}
-              </span>
-            </div>
-          </li>
-        )
-      })}
-    </ol>
+    <div className="rope-box">
+      <ol className={mini ? 'rope mini' : 'rope'} aria-label={label}>
+        {links.map((link, at) => {
+          const state = states[at] ?? 'off'
+          const next = states[at + 1]
+          return (
+            <li key={link.step} className={classOf(state, next, verdict)}>
+              <span className="ring">{inRing(state, verdict)}</span>
+              <div>
+                <b>
+                  {WORDS[link.step]}
+                  <span className="vh">, {SAID[state]}</span>
+                </b>
+                <span className="m">
+                  {state === 'off' && link.ok === null ? (link.detail ?? 'not tried') : link.detail}
+                </span>
+              </div>
+            </li>
+          )
+        })}
+      </ol>
+    </div>
   )
 }
 

@@ -1,4 +1,5 @@
 /** What somebody did, in words: the action of an audit row becomes the verb of a sentence, `exposed`, `deleted the service`. */
+import type { AuditRow } from '../../api/audit.ts'
 
 const WORDS: Readonly<Record<string, string>> = {
   'service.create': 'exposed',
@@ -38,4 +39,12 @@ const WORDS: Readonly<Record<string, string>> = {
 /** An action that this version does not know stays as it is, without its dots. */
 export function changeWords(action: string): string {
   return Object.hasOwn(WORDS, action) ? (WORDS[action] ?? action) : action.replace(/[._-]/g, ' ')
+}
+
+/** Who did it: by name, where the name is known. Who signs in is nobody before, so it is the one who is signed in then. */
+export function actorWords({ action, actor, after }: Pick<AuditRow, 'action' | 'actor' | 'after'>): string {
+  if (action === 'session.open' && typeof after === 'object' && after !== null && 'name' in after) {
+    if (typeof after.name === 'string' && after.name !== '') return after.name
+  }
+  return actor.name ?? (actor.kind === 'session' ? 'somebody' : actor.id)
 }

@@ -10,6 +10,7 @@ import { Text } from '../../ui/text.tsx'
 import { Took } from '../../ui/time.tsx'
 import type { Standing } from '../../verdict/standing.ts'
 import { VerdictMark } from '../../verdict/verdict-mark.tsx'
+import { actorWords } from '../../words/change.ts'
 import { clockWords, fullWords } from '../../words/time.ts'
 import { auditChanges, auditSentence, fieldWords, isToBeLive, NOT_MEASURED, slowestWords } from './audit-words.ts'
 
@@ -24,7 +25,7 @@ export function AuditRow({ row, names, standing }: AuditRowProps): ReactElement 
   const [isOpen, setOpen] = useState(false)
   const { actor, at } = row
   const { verb, name, rest, target } = auditSentence(row, names)
-  const who = actor.name ?? actor.id
+  const who = actorWords(row)
   const id = `audit-${row.id}`
   const bold =
     name === null ? null : (

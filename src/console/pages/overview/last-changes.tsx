@@ -8,7 +8,7 @@ import { Avatar } from '../../ui/avatar.tsx'
 import { Card } from '../../ui/card.tsx'
 import { Text } from '../../ui/text.tsx'
 import { Ago } from '../../ui/time.tsx'
-import { changeWords } from '../../words/change.ts'
+import { actorWords, changeWords } from '../../words/change.ts'
 
 export function LastChanges({ overview }: { readonly overview: Overview }): ReactElement | null {
   const names = useServiceNames()
@@ -23,10 +23,11 @@ export function LastChanges({ overview }: { readonly overview: Overview }): Reac
       }
     >
       <ul className="feed">
-        {overview.lastChanges.map(({ id, at, actor, action, resource }) => {
+        {overview.lastChanges.map(row => {
+          const { id, at, actor, action, resource } = row
           const name = names.get(resource.id)
           const to = resource.kind === 'node' ? href.node(resource.id) : href.service(resource.id)
-          const who = actor.name ?? (actor.kind === 'session' ? 'somebody' : actor.id)
+          const who = actorWords(row)
           return (
             <li key={id}>
               <Avatar name={who} isProgram={actor.kind !== 'session'} />

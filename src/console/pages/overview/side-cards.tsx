@@ -10,14 +10,25 @@ import { Text } from '../../ui/text.tsx'
 import { Took } from '../../ui/time.tsx'
 import { Shape, toneOf } from '../../verdict/shapes.tsx'
 import { useVoices } from '../../verdict/use-standing.ts'
-import type { RouteVerdict } from '../../verdict/verdict.ts'
+import { byRank, type RouteVerdict } from '../../verdict/verdict.ts'
 import { counted, grouped } from '../../words/count.ts'
 import { agoWords } from '../../words/time.ts'
+
+const MOST_NODES = 6
 
 type OverviewNode = Overview['nodes']['items'][number]
 
 export function NodesCard({ overview }: { readonly overview: Overview }): ReactElement {
-  const nodes = overview.nodes.items.filter(({ status }) => status !== 'retired')
+  const lookOf = useNodeLook()
+  const nodes = overview.nodes.items
+    .filter(({ status }) => status !== 'retired')
+    .map(node => ({ node, look: lookOf(node) }))
+  // Of many the worst are what one looks for; of a few each has its place.
+  const shown =
+    nodes.length <= MOST_NODES
+      ? nodes
+      : [...nodes].sort((one, other) => byRank(one.look.shown, other.look.shown)).slice(0, MOST_NODES)
+  const rest = nodes.length - shown.length
   return (
     <Card
       title="Nodes"
@@ -31,39 +42,47 @@ export function NodesCard({ overview }: { readonly overview: Overview }): ReactE
         <p className="card-b t3 sm">None is enrolled.</p>
       ) : (
         <ul className="nodes-mini">
-          {nodes.map(node => (
-            <NodeLine key={node.id} node={node} />
+          {shown.map(({ node, look }) => (
+            <NodeLine key={node.id} node={node} look={look} />
           ))}
+          {rest > 0 && (
+            <li>
+              <Link className="link sm more" href={href.nodes()}>
+                {grouped(rest)} more
+              </Link>
+            </li>
+          )}
         </ul>
       )}
     </Card>
   )
 }
 
+type NodeLook = { readonly shown: RouteVerdict; readonly words: string; readonly isKnown: boolean }
+
 /** Current is a node that has applied the newest revision and shows every route live. */
-function NodeLine({ node }: { readonly node: OverviewNode }): ReactElement {
+function useNodeLook(): (node: OverviewNode) => NodeLook {
   const link = useLink()
   const now = useNow(5_000)
-  const voice = useVoices().find(({ id }) => id === node.id)
-  const isSilent = voice?.silent ?? node.silent
-  const notLive = node.total - node.live
-  const isBehind = node.lag === null || node.lag > 0
-  const shown: RouteVerdict =
-    !link.isUp || isSilent ? 'unknown' : notLive > 0 ? 'degraded' : isBehind ? 'pending' : 'live'
-  const silentFor = voice?.lastSeenAt == null ? null : agoWords(now + link.clockOffsetMs - voice.lastSeenAt)
-  const words = !link.isUp
-    ? 'not known'
-    : isSilent
-      ? silentFor === null
-        ? 'has not reported'
-        : `no word for ${silentFor}`
-      : node.lag === null
-        ? 'nothing applied yet'
-        : node.lag > 0
-          ? `${counted(node.lag, 'revision')} behind`
-          : notLive > 0
-            ? `${grouped(notLive)} not live`
-            : 'current'
+  const voices = useVoices()
+  return node => {
+    const voice = voices.find(({ id }) => id === node.id)
+    const notLive = node.total - node.live
+    if (!link.isUp) return { shown: 'unknown', words: 'not known', isKnown: false }
+    if (voice?.silent ?? node.silent) {
+      const silentFor = voice?.lastSeenAt == null ? null : agoWords(now + link.clockOffsetMs - voice.lastSeenAt)
+      const words = silentFor === null ? 'has not reported' : `no word for ${silentFor}`
+      return { shown: 'unknown', words, isKnown: false }
+    }
+    if (node.lag === null) return { shown: 'pending', words: 'nothing applied yet', isKnown: true }
+    const shown = notLive > 0 ? 'degraded' : node.lag > 0 ? 'pending' : 'live'
+    if (node.lag > 0) return { shown, words: `${counted(node.lag, 'revision')} behind`, isKnown: true }
+    return { shown, words: notLive > 0 ? `${grouped(notLive)} not live` : 'current', isKnown: true }
+  }
+}
+
+function NodeLine({ node, look }: { readonly node: OverviewNode; readonly look: NodeLook }): ReactElement {
+  const { shown, words, isKnown } = look
   return (
     <li className={toneOf(shown)}>
       <span className="v only">
@@ -75,9 +94,7 @@ function NodeLine({ node }: { readonly node: OverviewNode }): ReactElement {
       <span className="sm t2">{words}</span>
       <span className="sub">
         {node.status === 'lost' ? 'lost · ' : ''}
-        {isSilent || !link.isUp
-          ? counted(node.total, 'route')
-          : `${grouped(node.live)} of ${counted(node.total, 'route')} live`}
+        {isKnown ? `${grouped(node.live)} of ${counted(node.total, 'route')} live` : counted(node.total, 'route')}
       </span>
     </li>
   )
@@ -131,7 +148,7 @@ export function SavedToLiveCard({ overview }: { readonly overview: Overview }): 
           <span className="elapsed">
             <Took ms={savedToLiveMs.median} />
           </span>{' '}
-          <span className="t3 sm">half</span>
+          <span className="t3 sm">median</span>
         </span>
         <span>
           <span className="elapsed">

@@ -146,7 +146,8 @@ function LineOf({ line, fault, differs }: LineOfProps): ReactElement {
         {words}
         {'\n'}
         <span className="note">
-          <Shape of="refused" size={14} /> {withMarks(fault)}
+          <Shape of="refused" size={14} />
+          <span>{withMarks(fault)}</span>
         </span>
       </mark>
     )

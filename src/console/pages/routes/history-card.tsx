@@ -57,7 +57,15 @@ function Row({ row, withNode }: { readonly row: VerdictChange; readonly withNode
         )}
         <Text most={140}>{row.message}</Text>
       </span>
-      <span className="t3 mono">{total === undefined ? (row.revision ?? '') : <Took ms={total} />}</span>
+      <span className="t3 sm nowrap">
+        {total !== undefined ? (
+          <>
+            after <Took ms={total} />
+          </>
+        ) : (
+          row.revision !== null && `revision ${row.revision}`
+        )}
+      </span>
     </li>
   )
 }

@@ -1,5 +1,5 @@
 /** One route on one node: the line through the five rings, why it stops where it stops, what to do, and the configuration that it became. */
-import { Pencil, RefreshCw } from 'lucide-react'
+import { Pencil, RefreshCw, Server } from 'lucide-react'
 import { type ReactElement, useState } from 'react'
 import { useLocation, useSearch } from 'wouter'
 import type { Route, RouteOnNode, RouteStep } from '../../../api/route.ts'
@@ -13,6 +13,7 @@ import { Page, PageHead } from '../../shell/page.tsx'
 import { Button, ButtonLink } from '../../ui/button.tsx'
 import { Chain, type ChainLink } from '../../ui/chain.tsx'
 import { Tabs } from '../../ui/controls.tsx'
+import { LazyMenu } from '../../ui/lazy-menu.tsx'
 import { Bar, Empty, ErrorCard, faultOf, Loading } from '../../ui/states.tsx'
 import { Text } from '../../ui/text.tsx'
 import { Ago, At, Took } from '../../ui/time.tsx'
@@ -98,23 +99,7 @@ function Whole({ route }: { readonly route: Route }): ReactElement {
           title={<Text most={40}>{route.name}</Text>}
           aside={
             all.length > 1 && chosen !== undefined ? (
-              <Tabs
-                label="Node"
-                look="seg"
-                value={chosen.node.nodeId}
-                onChange={choose}
-                tabs={all.map(({ node, standing }) => ({
-                  value: node.nodeId,
-                  label: (
-                    <>
-                      <span className={`v only ${toneOf(standing.shown)}`}>
-                        <Shape of={standing.shown} label={wordOf(standing)} />
-                      </span>
-                      {withMarks(node.nodeName)}
-                    </>
-                  ),
-                }))}
-              />
+              <NodeChoice all={all} chosen={chosen.node.nodeId} choose={choose} />
             ) : undefined
           }
         >
@@ -140,6 +125,60 @@ function Whole({ route }: { readonly route: Route }): ReactElement {
         <HistoryCard routeId={route.id} nodeId={chosen?.node.nodeId ?? null} />
       </div>
     </Page>
+  )
+}
+
+/** More do not stand in one line. */
+const MOST_TABS = 6
+
+type NodeChoiceProps = {
+  readonly all: readonly OnNode[]
+  readonly chosen: string
+  readonly choose: (nodeId: string) => void
+}
+
+/** A tab for each node; of many a menu, the worst first. */
+function NodeChoice({ all, chosen, choose }: NodeChoiceProps): ReactElement {
+  const shapeOf = (standing: Standing): ReactElement => (
+    <span className={`v only ${toneOf(standing.shown)}`}>
+      <Shape of={standing.shown} label={wordOf(standing)} />
+    </span>
+  )
+  if (all.length > MOST_TABS) {
+    const at = all.findIndex(({ node }) => node.nodeId === chosen)
+    return (
+      <LazyMenu
+        label={`Node ${at + 1} of ${all.length}`}
+        icon={Server}
+        align="end"
+        entries={[...all]
+          .sort((one, other) => byRank(one.standing.shown, other.standing.shown))
+          .map(({ node, standing }) => ({
+            id: node.nodeId,
+            label: withMarks(node.nodeName),
+            lead: shapeOf(standing),
+            trail: node.nodeId === chosen ? 'shown' : wordOf(standing),
+            onSelect: () => choose(node.nodeId),
+          }))}
+      />
+    )
+  }
+  return (
+    <Tabs
+      label="Node"
+      look="seg"
+      value={chosen}
+      onChange={choose}
+      tabs={all.map(({ node, standing }) => ({
+        value: node.nodeId,
+        label: (
+          <>
+            {shapeOf(standing)}
+            {withMarks(node.nodeName)}
+          </>
+        ),
+      }))}
+    />
   )
 }
 

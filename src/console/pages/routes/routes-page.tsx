@@ -69,13 +69,13 @@ const COLUMNS: readonly Column<ListedRoute>[] = [
   {
     id: 'name',
     head: 'Route',
-    width: 'minmax(10rem, 1.2fr)',
+    width: 'minmax(10rem, 1.6fr)',
     small: 'main',
     isLink: true,
     cell: ({ route }) => (
       <span className="trunc block">
         <span className="name">
-          <Text most={36}>{route.name}</Text>
+          <Text most={30}>{route.name}</Text>
         </span>
         <span className="t3 xs block">{route.protocol.toUpperCase()}</span>
       </span>

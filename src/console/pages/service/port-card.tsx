@@ -212,15 +212,25 @@ function Connect({ port }: { readonly port: Port }): ReactElement {
   )
 }
 
+/** More are a list of their own. */
+const MOST_NODES = 8
+
 /** Which nodes have it, with how many connections. */
 export function OnNodes({ port }: { readonly port: Port }): ReactElement | null {
   const { data: route } = useRouteDetail(port.id)
   const standingOf = useNodeStanding()
+  const [isWhole, setWhole] = useState(false)
   if (route === undefined || route.nodes.length === 0) return null
+  const all = route.nodes.map(node => ({ node, standing: standingOf(node, node.nodeId) }))
+  const isLong = all.length > MOST_NODES
+  // Of many the worst are what one looks for.
+  const shown =
+    isLong && !isWhole
+      ? [...all].sort((one, other) => byRank(one.standing.shown, other.standing.shown)).slice(0, MOST_NODES)
+      : all
   return (
     <>
-      {route.nodes.map(node => {
-        const standing = standingOf(node, node.nodeId)
+      {shown.map(({ node, standing }) => {
         const isKnown = standing.shown !== 'unknown'
         return (
           <div className="ep" key={node.nodeId}>
@@ -238,6 +248,13 @@ export function OnNodes({ port }: { readonly port: Port }): ReactElement | null 
           </div>
         )
       })}
+      {isLong && (
+        <div className="ep">
+          <button type="button" className="link sm" aria-expanded={isWhole} onClick={() => setWhole(!isWhole)}>
+            {isWhole ? 'The worst only' : `All ${all.length} nodes`}
+          </button>
+        </div>
+      )}
     </>
   )
 }
