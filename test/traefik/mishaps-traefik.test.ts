@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { cachedTraefik } from '../../src/lib/traefik-pinned.ts'
 import { type Rig, type RigOptions, startRig } from '../support/agent-rig.ts'
 import { startTcpBackend, startTlsBackend, startUdpBackend } from '../support/backends.ts'
 import { type Lists, tcpRoute, udpRoute } from '../support/builders.ts'
@@ -11,7 +12,7 @@ import { type Monitor, sniWatch, startMonitor, tcpWatch, udpWatch } from '../sup
 import { part } from '../support/parts.ts'
 import { freePort } from '../support/ports.ts'
 import { tempFolder } from '../support/temp-folder.ts'
-import { startTraefik } from '../support/traefik.ts'
+import { startTraefik, testTraefikBinary } from '../support/traefik.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const port = (ports: readonly number[], i: number): number => {
@@ -27,6 +28,11 @@ type Node = {
   write(more: readonly unknown[]): Promise<void>
   newcomer(id: string, to: number | undefined, fields?: object): unknown
 }
+
+const OLDER = '3.3.6'
+/** A Traefik that has no health checks on TCP, where one lies in the cache. */
+const cached = await cachedTraefik({ env: process.env, version: OLDER, arch: process.arch, onSlow: () => {} })
+const older = 'path' in cached ? cached.path : null
 
 const KEPT = ['tcp/kept', 'tcp/sni', 'udp/kept']
 
@@ -105,6 +111,34 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     for (const key of KEPT) await rig.verdict(key, 'live')
     monitor.resume()
     expect(rig.log().map(({ msg }) => msg)).not.toContain('Traefik has fetched a configuration and does not show it')
+    expect(await monitor.failures()).toEqual([])
+  })
+
+  test.skipIf(older === null)('comes back as an older version: it gets what that can do', async () => {
+    const { rig, monitor, write, newcomer } = await startNode()
+    const healthCheck = { interval: '1s', timeout: '1s' }
+    await write([newcomer('checked', rig.tcp[2], { healthCheck })])
+    await rig.verdict('tcp/checked', 'live')
+    await monitor.pause()
+    await rig.traefik.restart({ binary: older ?? '' })
+    await serves(rig)
+    await waitFor(() => rig.status().traefik.version === OLDER, { what: 'the other version', timeoutMs: 20_000 })
+    await rig.applied()
+    for (const key of KEPT) await rig.verdict(key, 'live')
+    expect(await rig.verdict('tcp/checked', 'live', 20_000)).toMatchObject({
+      notes: [`healthCheck is left out: Traefik ${OLDER} may have none for TCP`],
+    })
+    expect(await tcpName(port(rig.tcp, 2))).toBe('new')
+    // Whatever it was given before its version was known, no route is said to be at fault.
+    expect(rig.status().routes.filter(({ verdict }) => verdict !== 'live')).toEqual([])
+    monitor.resume()
+    await monitor.pause()
+    await rig.traefik.restart({ binary: await testTraefikBinary() })
+    await serves(rig)
+    await waitFor(() => rig.status().traefik.version !== OLDER, { what: 'the first version', timeoutMs: 20_000 })
+    await rig.applied()
+    expect(await rig.verdict('tcp/checked', 'live', 20_000)).toMatchObject({ notes: [] })
+    monitor.resume()
     expect(await monitor.failures()).toEqual([])
   })
 
