@@ -67,7 +67,8 @@ export function rememberHealth(
 ): Health {
   const isFirst = memory.body === '' && runtime.beacons.length > 0
   const firstSeenMs = isFirst ? Math.min(startedAtMs ?? readAtMs, readAtMs) : readAtMs
-  const sinceMs = memory.body === body ? memory.sinceMs : firstSeenMs
+  // A clock that was set back would keep a dead server dead until it has come as far again.
+  const sinceMs = memory.body === body ? Math.min(memory.sinceMs, readAtMs) : firstSeenMs
   const checkedAfterMs = firstChecks(outcomes, config)
   const asked = new Map<string, readonly string[]>()
   const unasked = new Map<string, readonly string[]>()

@@ -65,6 +65,15 @@ describe('what health checks found', () => {
     expect(downIn(look(withBDown(), runtimeWith([]), 'one', 5_100))).toEqual([])
   })
 
+  test('a clock that was set back begins the time anew, and no more', () => {
+    const later = 365 * 86_400_000
+    const applied = look(withBDown(), runtimeWith([]), 'two', later)
+    const back = look(applied.memory, runtimeWith([]), 'two', 10_000)
+    expect(downIn(back)).toEqual([B])
+    expect(downIn(look(back.memory, runtimeWith([]), 'two', 10_000 + CHECKED_AFTER_MS - 1))).toEqual([B])
+    expect(downIn(look(back.memory, runtimeWith([]), 'two', 10_000 + CHECKED_AFTER_MS))).toEqual([])
+  })
+
   test('a server that is gone from the route is forgotten', () => {
     expect(downIn(look(withBDown(), runtimeWith([], [A]), 'two', 6_000, compiledOf([A])))).toEqual([])
   })
