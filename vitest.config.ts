@@ -1,9 +1,26 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 // Folders that need more than Node: each is a project of its own, so that it can be left out by name and has time limits that fit.
-const APART = ['traefik', 'faults', 'postgres', 'prometheus', 'console', 'api-fuzz'] as const
+const WITH_SERVERS = ['traefik', 'faults', 'postgres', 'prometheus', 'api-fuzz'] as const
+const APART = [...WITH_SERVERS, 'console'] as const
 
-const LONG_TIMEOUT_MS = 60_000
+// They cost nothing when all is well, and must do on a slow or busy machine.
+const UNIT_TIMEOUT_MS = 30_000
+const LONG_TIMEOUT_MS = 180_000
+
+/** A project of `test/FOLDER`. The groups of projects run one after the other, those of one group at the same time. */
+const projectOf = (folder: (typeof APART)[number], groupOrder: number, maxWorkers: number) => ({
+  extends: true as const,
+  test: {
+    name: folder,
+    sequence: { groupOrder },
+    maxWorkers,
+    include: [`test/${folder}/**/*.test.ts`],
+    testTimeout: LONG_TIMEOUT_MS,
+    hookTimeout: LONG_TIMEOUT_MS,
+  },
+})
 
 export default defineConfig({
   test: {
@@ -13,6 +30,8 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     unstubGlobals: true,
+    // Where the Node processes that tests start keep what they have compiled.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'fairlead', 'compiled') },
     projects: [
       {
         extends: true,
@@ -21,23 +40,14 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: ['test/**/*.test.ts'],
           exclude: APART.map(folder => `test/${folder}/**`),
-          testTimeout: 10_000,
-          hookTimeout: 10_000,
+          testTimeout: UNIT_TIMEOUT_MS,
+          hookTimeout: UNIT_TIMEOUT_MS,
         },
       },
-      ...APART.map((folder, index) => ({
-        extends: true as const,
-        test: {
-          name: folder,
-          // One after the other: what runs real servers must not slow down the tests with short time limits.
-          sequence: { groupOrder: index + 1 },
-          include: [`test/${folder}/**/*.test.ts`],
-          // Two browsers at once, each with servers of its own, are more than two cores can do in time.
-          ...(folder === 'console' ? { maxWorkers: 1 } : {}),
-          testTimeout: LONG_TIMEOUT_MS,
-          hookTimeout: LONG_TIMEOUT_MS,
-        },
-      })),
+      // After those with short time limits. They wait for servers a third of their time: three of them fill two cores.
+      ...WITH_SERVERS.map(folder => projectOf(folder, 1, 3)),
+      // Two browsers at once, each with servers of its own, are more than two cores can do in time.
+      projectOf('console', 2, 1),
     ],
   },
 })

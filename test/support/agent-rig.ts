@@ -164,12 +164,12 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     remove: name => rm(join(routesFolder, name)),
     status,
     accept: hash => agent?.accept(hash) ?? [],
-    verdict: (key, wanted, timeoutMs = 15_000) =>
+    verdict: (key, wanted, timeoutMs = 45_000) =>
       waitFor(
         () => status().routes.find(route => `${route.protocol}/${route.id}` === key && route.verdict === wanted),
         { what: `${key} to be ${wanted}`, timeoutMs },
       ).catch(explain),
-    applied: async (timeoutMs = 15_000) => {
+    applied: async (timeoutMs = 45_000) => {
       await waitFor(
         () => {
           const { expected, served, applied } = status().revision

@@ -88,7 +88,7 @@ export async function startControlProgram({
       throw new Error(`fairlead control ended with ${code}\n${started.out()}\n${started.err()}`)
     })
     ended.catch(() => {})
-    const up = waitFor(async () => (await fetch(`${url}/readyz`)).ok, { what: 'the control plane', timeoutMs: 40_000 })
+    const up = waitFor(async () => (await fetch(`${url}/readyz`)).ok, { what: 'the control plane', timeoutMs: 90_000 })
     await Promise.race([up, ended])
     token = (await readFile(join(directory, 'admin-token'), 'utf8')).trim()
   }

@@ -136,7 +136,7 @@ export async function startPostgres({ name, certificate, smallDisk }: StartPostg
   async function untilUp(): Promise<void> {
     const state = await waitFor(
       () => (hasEnded(child) ? 'ended' : output().includes('ready to accept connections') && 'up'),
-      { what: `PostgreSQL on port ${port}`, timeoutMs: 20_000 },
+      { what: `PostgreSQL on port ${port}`, timeoutMs: 60_000 },
     ).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${output()}`)
     })
@@ -195,7 +195,7 @@ function startPsql(connection: Connection, args: readonly string[]): ChildProces
 export async function psql(
   connection: Connection,
   sql: string,
-  { timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {},
 ): Promise<PsqlAnswer> {
   const child = startPsql(connection, ['-c', sql])
   const output = collect(child)

@@ -28,12 +28,16 @@ export type ProgramOptions = {
   readonly cwd?: string
 }
 
-/** Of the machine, only PATH. */
+// What Node has compiled once is not compiled again for each of hundreds of processes.
+const { NODE_COMPILE_CACHE } = process.env
+const COMPILE_CACHE = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+
+/** Of the machine, only PATH and the folder of compiled code. */
 export function startProcess(argv: readonly string[], options: ProgramOptions = {}): Program {
   const { env = {}, channel = false, through = [], cwd } = options
   const [command = '', ...args] = [...through, ...argv]
   const child = spawn(command, args, {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE, ...env },
     stdio: channel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
   })
@@ -63,7 +67,7 @@ export function startProcess(argv: readonly string[], options: ProgramOptions = 
     out: () => out,
     err: () => err,
     exit,
-    says: (text, timeoutMs = 10_000) =>
+    says: (text, timeoutMs = 30_000) =>
       waitFor(() => (out.includes(text) ? out : null), { what: `${JSON.stringify(text)} on stdout`, timeoutMs }).catch(
         (error: unknown) => {
           throw new Error(`${String(error)}\n${out}\n${err}`)

@@ -120,7 +120,7 @@ export async function startTraefik(options: StartTraefikOptions = {}): Promise<T
         if (reason !== null) return 'ended'
         return (await fetch(new URL('/api/version', layout.api))).ok && 'up'
       },
-      { what: `Traefik's API on ${layout.api.host}`, timeoutMs: 20_000 },
+      { what: `Traefik's API on ${layout.api.host}`, timeoutMs: 60_000 },
     ).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${log}`)
     })

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const POLL_INTERVAL_MS = 10
-const DEFAULT_TIMEOUT_MS = 10_000
+// Long: a deadline costs nothing when what is waited for comes, and the machine may be slow or busy.
+const DEFAULT_TIMEOUT_MS = 30_000
 
 type Falsy = false | null | undefined | 0 | ''
 

@@ -251,12 +251,15 @@ describe.skipIf(!part('traefik') || !part('openssl'))('another control plane', (
     for (const [where, text] of Object.entries(said))
       expect([where, text.includes(CANARY), text.includes(keyLine)]).toEqual([where, false, false])
 
-    const inState: (readonly [file: string, text: string, mode: string])[] = []
-    for (const entry of await readdir(rig.folder, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name)
-      if (!entry.isFile()) continue
-      inState.push([entry.name, await readFile(path, 'latin1'), ((await stat(path)).mode & 0o777).toString(8)])
+    const readState = async (): Promise<(readonly [file: string, text: string, mode: string])[]> => {
+      const entries = await readdir(rig.folder, { recursive: true, withFileTypes: true })
+      const paths = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+      return Promise.all(
+        paths.map(async path => [path, await readFile(path, 'latin1'), ((await stat(path)).mode & 0o777).toString(8)]),
+      )
     }
+    // An old snapshot may be removed while it is read.
+    const inState = await waitFor(readState, { what: 'a state that stands still' })
     expect(inState.filter(([, text]) => text.includes(CANARY))).toEqual([])
     const withKey = inState.filter(([, text]) => text.includes(keyLine))
     expect(withKey.length).toBeGreaterThan(0)
