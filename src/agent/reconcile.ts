@@ -6,6 +6,7 @@
  * `step` is one whole round and can be run by itself; the loop only decides when. Rounds never overlap, and a request during a round
  * makes one more. Nothing here waits for Traefik: what became of a body is the publication's business.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { NodeSettings } from '../core/admit.ts'
 import { servedCandidates } from '../core/changes.ts'
@@ -14,7 +15,7 @@ import { contentHash } from '../core/hash.ts'
 import type { FirstSeen } from '../core/merge.ts'
 import type { ObservedTraefik } from '../core/observed.ts'
 import type { TraefikView } from '../core/placement.ts'
-import { makePlan, type Plan, type PlanInput, planFrame, recompile } from '../core/plan.ts'
+import { type Plan, type PlanInput, planFrame, planInPieces, recompile } from '../core/plan.ts'
 import type { RevisionMark } from '../core/revision-order.ts'
 import type { Guards } from './guards.ts'
 import type { Keeping } from './keeping.ts'
@@ -135,6 +136,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     laterTimer = stopped ? null : setTimeout(request, ms)
   }
 
+  /** Traefik's polls are answered between the pieces of a large plan. */
+  async function planned(input: PlanInput): Promise<Plan> {
+    const pieces = planInPieces(input)
+    for (let next = pieces.next(); ; next = pieces.next()) {
+      if (next.done) return next.value
+      await setImmediate()
+    }
+  }
+
   function wouldDrop(plan: Plan): number | 'unknown' {
     const standing = options.standing() ?? []
     if (standing === 'unknown') return standing
@@ -144,6 +154,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function step(): Promise<void> {
     const statuses = options.sources()
+    // Of these readings: while the disk is asked or a large plan is made, a source may go on.
+    const mark = options.mark()
     const chosen = speaking(statuses)
     if (chosen === null) return
     // A crash loop goes through the first round of each process, so that round alone is marked: the others pay nothing for it.
@@ -154,14 +166,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return
     }
     try {
-      await makeRound(statuses, chosen)
+      await makeRound(statuses, chosen, mark)
     } finally {
       // Whatever has become of it, the process did not die of it.
       await marker?.done(attempt)
     }
   }
 
-  async function makeRound(statuses: readonly SourceStatus[], chosen: readonly SourceStatus[]): Promise<void> {
+  async function makeRound(
+    statuses: readonly SourceStatus[],
+    chosen: readonly SourceStatus[],
+    mark: RevisionMark | null,
+  ): Promise<void> {
     const sinceMs = askedAtMs ?? performance.now()
     askedAtMs = null
     const view = options.view(everServed)
@@ -176,7 +192,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       oldestFields: publication.oldestFields(),
       ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
     }
-    const plan = makePlan(input)
+    const plan = await planned(input)
     const compileMs = performance.now() - began
     const compiledAt = now()
     const served = publication.view().current
@@ -209,7 +225,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       applied: storedApplied(publication.lastGood(), plan.snapshot),
       readings: Object.fromEntries(chosen.flatMap(({ name, reading }) => (reading === null ? [] : [[name, reading]]))),
       ...supplies.stored(),
-      mark: options.mark(),
+      mark,
       firstSeen,
       observed: lastObserved,
       entryPoints: [...everServed].sort(),

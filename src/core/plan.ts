@@ -47,6 +47,9 @@ export type PlanInput = {
   readonly tamper?: (config: DynamicConfig) => DynamicConfig
 }
 
+/** Fewer routes are planned in the time of one poll. */
+const LARGE_PLAN = 2_000
+
 export type Plan = {
   readonly snapshot: Snapshot
   readonly compiled: Compiled
@@ -68,11 +71,15 @@ export type PlanFrame = Pick<PlanInput, 'node' | 'view' | 'oldestFields' | 'tamp
 }
 
 export function recompile(candidates: readonly Candidate[], frame: PlanFrame): Recompiled {
+  const compiled = compileIn(frame, candidates)
+  return { snapshot: makeSnapshot(compiled.config), compiled }
+}
+
+function compileIn(frame: PlanFrame, candidates: readonly Candidate[]): Compiled {
   const { node, view, oldestFields, certificates, challengeUrl, tamper = config => config } = frame
   const observed = view.observed === null || !oldestFields ? view.observed : { ...view.observed, version: null }
   const compiled = compile({ candidates, node, view: { ...view, observed }, certificates, challengeUrl })
-  const config = tamper(compiled.config)
-  return { snapshot: makeSnapshot(config), compiled: { ...compiled, config } }
+  return { ...compiled, config: tamper(compiled.config) }
 }
 
 function withoutRefused(
@@ -157,12 +164,18 @@ export function planFrame({ sources, node, view, oldestFields, tamper }: PlanInp
   }
 }
 
-export function makePlan(input: PlanInput): Plan {
+/** As makePlan, with a rest after each large piece: ten thousand routes that are all new take a third of a second together. */
+export function* planInPieces(input: PlanInput): Generator<undefined, Plan> {
   const { sources, nowMs, refused } = input
   const merged = mergeSources(sources, input.firstSeen, nowMs)
   const { candidates, out } = withoutRefused(merged.candidates, refused)
+  const isLarge = candidates.length >= LARGE_PLAN
   const frame = planFrame(input)
-  const { snapshot, compiled } = recompile(candidates, frame)
+  if (isLarge) yield
+  const compiled = compileIn(frame, candidates)
+  if (isLarge) yield
+  const snapshot = makeSnapshot(compiled.config)
+  if (isLarge) yield
   const outcomes = refusedOutcomes(compiled.outcomes, out, refused)
   const expired = merged.expired.map(candidate => {
     const ended = new Date(candidate.route.expiresAt ?? 0).toISOString()
@@ -184,5 +197,13 @@ export function makePlan(input: PlanInput): Plan {
     rejected: [...sources.flatMap(({ problems }) => problems), ...expired],
     firstSeen: merged.firstSeen,
     nextExpiryMs: merged.nextExpiryMs,
+  }
+}
+
+export function makePlan(input: PlanInput): Plan {
+  const pieces = planInPieces(input)
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
   }
 }

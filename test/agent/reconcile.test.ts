@@ -167,6 +167,41 @@ describe('a round', () => {
     expect(made.log.length).toBe(6)
   })
 
+  test('a large plan leaves others their turn, a small one is made at once', async () => {
+    const routes = (count: number) =>
+      Array.from({ length: count }, (_, i) => at(`r${i}`, 10001, { sniHostname: `r${i}.example.com` }))
+    const turnsDuring = async (count: number): Promise<number> => {
+      const made = make()
+      made.files = readingOf({ tcpRoutes: routes(count) })
+      let turns = 0
+      let over = false
+      const turn = (): void => {
+        if (over) return
+        turns += 1
+        setImmediate(turn)
+      }
+      setImmediate(turn)
+      await made.reconciler.step()
+      over = true
+      expect(made.reconciler.round()?.plan.compiled.outcomes).toHaveLength(count)
+      return turns
+    }
+    expect([await turnsDuring(2_000), await turnsDuring(20)]).toEqual([3, 0])
+  })
+
+  test('what a source says while a large plan is made is not of that plan', async () => {
+    const lists = {
+      tcpRoutes: Array.from({ length: 2_000 }, (_, i) => at(`r${i}`, 10001, { sniHostname: `r${i}.example.com` })),
+    }
+    let revision = 1
+    const made = make({ mark: () => ({ controlPlaneId: 'cp_1', epoch: 1, revision }) })
+    made.files = readingOf(lists)
+    const step = made.reconciler.step()
+    revision = 2
+    await step
+    expect(made.saved.map(({ mark }) => mark?.revision)).toEqual([1])
+  })
+
   test('one that fails costs nothing, the next is made', async () => {
     let broken = true
     const made = make({
