@@ -142,6 +142,24 @@ describe('a report of what changed', () => {
       [],
     ],
     [
+      'a verdict under the same words',
+      state([row('a', 'LIVE', { verdict: 'pending' }), row('b'), row('c', 'ENTRY_POINT_MISSING')]),
+      ['a'],
+      [],
+    ],
+    [
+      'a reason under the same words',
+      state([row('a', 'LIVE', { reason: 'NOT_VERIFIED' }), row('b'), row('c', 'ENTRY_POINT_MISSING')]),
+      ['a'],
+      [],
+    ],
+    [
+      'the way out',
+      state([row('a', 'LIVE', { remedy: 'Another.' }), row('b'), row('c', 'ENTRY_POINT_MISSING')]),
+      ['a'],
+      [],
+    ],
+    [
       'its beginning',
       state([row('a', 'LIVE', { since: AT + 1 }), row('b'), row('c', 'ENTRY_POINT_MISSING')]),
       ['a'],

@@ -354,6 +354,8 @@ describe('when a route is probed', () => {
       ['tcp/c', { ...known, dueMs: 5 }],
     ])
     expect(firstDue(book, new Set(['tcp/c']))).toEqual({ key: 'tcp/b', dueMs: 10 })
+    const otherOrder = new Map([...book].toReversed())
+    expect(firstDue(otherOrder, new Set(['tcp/c']))).toEqual({ key: 'tcp/b', dueMs: 10 })
     expect(firstDue(book, new Set(['tcp/a', 'tcp/b', 'tcp/c']))).toBeNull()
     expect(firstDue(new Map(), new Set())).toBeNull()
   })
