@@ -19,15 +19,16 @@ import { createRuntime } from './data/runtime.ts'
 import { href, placeOf, safeNext } from './places.ts'
 import { toast } from './ui/toast.tsx'
 
-/** The session is over. Whoever is filling in a form keeps it: another tab can sign in, and then it can be saved. */
+/**
+ * The session is over. Filters and search are in the address, which the sign-in leads back to. What was typed into a drawer or a dialog, or
+ * is shown there once, is nowhere else: so that stays, and another tab can sign in for it.
+ */
 function onSignedOut(): void {
-  const place = placeOf(location.pathname)
-  if (place?.name === 'signIn') return
-  const isForm = place !== null && ['newService', 'newPort', 'editPort'].includes(place.name)
-  if (isForm && document.querySelector('[role="dialog"]') !== null) {
+  if (placeOf(location.pathname)?.name === 'signIn') return
+  if (document.querySelector('.drawer, .modal') !== null) {
     toast({
       tone: 'wrong',
-      text: 'Your session has ended. Sign in in another tab, then save again.',
+      text: 'Your session has ended. Sign in in another tab, then go on here: nothing is lost.',
       action: { label: 'Sign in', onClick: () => window.open(href.signIn(), '_blank', 'noopener') },
     })
     return

@@ -139,6 +139,27 @@ describe.skipIf(!part('traefik') || !part('chromium'))('a port that is exposed i
     expect(await browser.faultsOf(page)).toEqual([])
   })
 
+  test('is offered a name, with a number where that is taken', { timeout: TEST_MS }, async () => {
+    await make('redis-127-0-0-1-6379', { port: 6379 })
+    const page = await browser.open('/services')
+    const drawer = await openForm(page)
+    const name = drawer.getByLabel('Name', { exact: true })
+    await drawer.getByLabel('Backends').fill('127.0.0.1:6379')
+    await drawer.getByLabel('Backends').press('Enter')
+    expect(await drawer.getByRole('radio', { name: 'Redis' }).getAttribute('aria-checked')).toBe('true')
+    await expect.poll(() => name.inputValue(), { timeout: 15_000 }).toBe('redis-127-0-0-1-6379-2')
+    await drawer.getByLabel('Port', { exact: true }).fill('6380')
+    expect(await name.inputValue()).toBe('redis-127-0-0-1-6380')
+    await name.fill('sessions')
+    await drawer.getByLabel('Port', { exact: true }).fill('6381')
+    expect(await name.inputValue()).toBe('sessions')
+    await name.fill('')
+    await name.blur()
+    expect(await name.inputValue()).toBe('redis-127-0-0-1-6381')
+    await drawer.getByText('Checked by the control plane. Nothing is changed yet.').waitFor()
+    expect(await browser.faultsOf(page)).toEqual([])
+  })
+
   test('is edited, and another browser sees it', { timeout: TEST_MS }, async () => {
     const [one, two] = await Promise.all([startTcpBackend({ name: 'one' }), startTcpBackend({ name: 'two' })])
     const made = await make('edited', { port: one.port })

@@ -30,7 +30,9 @@ function set(next: readonly Shown[]): void {
 
 export function toast(one: Toast): void {
   lastId += 1
-  set([...toasts, { ...one, id: lastId }].slice(-MOST))
+  // What is said again stands there once.
+  const others = toasts.filter(({ text }) => text !== one.text)
+  set([...others, { ...one, id: lastId }].slice(-MOST))
 }
 
 const close = (id: number): void => set(toasts.filter(one => one.id !== id))

@@ -43,12 +43,9 @@ export function NameField(): ReactElement {
   return (
     <Field
       label="Name"
-      aside={!form.isOwnName && form.name !== '' ? 'offered' : undefined}
       fault={faultOf('name')}
       hint={
-        form.isOwnName || form.name !== ''
-          ? 'For people; can be changed later.'
-          : 'Offered from preset and address, unless you type one.'
+        form.isOwnName ? 'For people; can be changed later.' : 'Offered from preset and address, unless you type one.'
       }
     >
       {input => (

@@ -89,7 +89,7 @@ function NodeLine({ node, look }: { readonly node: OverviewNode; readonly look: 
         <Shape of={shown} />
       </span>
       <Link className="strong" href={href.node(node.id)}>
-        <Text most={32}>{node.name}</Text>
+        <Text most={26}>{node.name}</Text>
       </Link>
       <span className="sm t2">{words}</span>
       <span className="sub">

@@ -29,6 +29,9 @@ const CLASSES: Readonly<Record<Token['kind'], string | undefined>> = {
 /** More would be no comparison any more; the tabs of the nodes lead to each. */
 const MOST_GROUPS = 4
 
+/** Of more the names are in the title. */
+const MOST_NAMED = 4
+
 type ConfigCardProps = {
   readonly nodes: readonly ConfigNode[]
   /** Its group stands first. */
@@ -102,7 +105,9 @@ function Block({ group, lines, first, isOnly, total }: BlockProps): ReactElement
   const title =
     isOnly && total > 1
       ? `The same on ${total === 2 ? 'both nodes' : `all ${total} nodes`}`
-      : `${names.length > 1 ? 'The same on' : 'On'} ${namesWords(names)}`
+      : names.length > MOST_NAMED
+        ? `The same on ${names.length} nodes`
+        : `${names.length > 1 ? 'The same on' : 'On'} ${namesWords(names)}`
   return (
     <section className="config stack tight" aria-label={title}>
       <h3 title={names.join(', ')}>{title}</h3>

@@ -75,7 +75,7 @@ const COLUMNS: readonly Column<ListedRoute>[] = [
     cell: ({ route }) => (
       <span className="trunc block">
         <span className="name">
-          <Text most={30}>{route.name}</Text>
+          <Text most={36}>{route.name}</Text>
         </span>
         <span className="t3 xs block">{route.protocol.toUpperCase()}</span>
       </span>
