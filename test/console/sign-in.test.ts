@@ -53,6 +53,23 @@ describe.skipIf(!part('chromium'))('signing in', () => {
     expect(new URL(again.url()).hash).toBe('')
   })
 
+  test('that has ended loses nothing of what is typed into a dialog', async () => {
+    const page = await rig.open('/tokens')
+    await page.getByRole('button', { name: 'Make a token' }).first().click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name').fill('nightly')
+    await page.context().clearCookies()
+    await page.keyboard.press('Enter')
+    await page.getByText('Your session has ended.', { exact: false }).first().waitFor()
+    expect(new URL(page.url()).pathname).toBe('/tokens')
+    expect(await dialog.getByLabel('Name').inputValue()).toBe('nightly')
+    // Another tab signs in; then the same press makes it.
+    const data = { token: rig.token }
+    await page.context().request.post(`${rig.origin}/api/v1/sessions`, { data, headers: { origin: rig.origin } })
+    await dialog.getByLabel('Name').press('Enter')
+    await page.getByRole('dialog', { name: 'nightly' }).getByText('This is the only time', { exact: false }).waitFor()
+  })
+
   test('ends with signing out', async () => {
     const page = await rig.open('/services')
     await page.getByRole('button', { name: 'Sign out' }).click()
