@@ -139,7 +139,7 @@ async function take(context: BrowserContext, origin: string, shot: Shot, file: s
   await page.getByRole('heading').first().waitFor()
   await page.getByText('Up to date').first().waitFor({ state: 'attached' })
   // What is still on its way says so.
-  await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' })
+  await page.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' })
   await page.waitForLoadState('networkidle', { timeout: 3_000 }).catch(() => undefined)
   await page.evaluate(() => document.fonts.ready.then(() => undefined))
   await page.screenshot({ path: file, animations: 'disabled' })
