@@ -23,7 +23,7 @@ describe.skipIf(!part('chromium'))('routes', () => {
     await page.waitForURL(url => url.searchParams.get('q') === 'proxy-2')
     await expect.poll(names).toEqual([CUT, 'mqtt-ingest', 'smtp-relay'])
     await page.goto(`${rig.origin}/routes?node=srv_2&verdict=degraded`)
-    await expect.poll(names).toEqual(['smtp-relay'])
+    await expect.poll(names, { timeout: 10_000 }).toEqual(['smtp-relay'])
     await page.getByRole('button', { name: 'Clear', exact: true }).click()
     await page.waitForURL(url => url.search === '')
     await page.keyboard.press('j')
