@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Folders that need more than Node: each is a project of its own, so that it can be left out by name and has time limits that fit.
 const WITH_SERVERS = ['traefik', 'faults', 'postgres', 'prometheus', 'api-fuzz'] as const
@@ -8,6 +9,31 @@ const APART = [...WITH_SERVERS, 'console'] as const
 // They cost nothing when all is well, and must do on a slow or busy machine.
 const UNIT_TIMEOUT_MS = 30_000
 const LONG_TIMEOUT_MS = 180_000
+
+// Files that take half a minute and more, of whatever size. One that began last would be alone at the end.
+const SLOW = [
+  'api-fuzz/schemathesis',
+  'traefik/up',
+  'traefik/control-plane',
+  'traefik/mishaps-refusal',
+  'traefik/mishaps-traefik',
+  'faults/embedded-database',
+  'postgres/control-kill',
+  'postgres/control-chores',
+  'traefik/health',
+  'traefik/probe',
+  'faults/aborted-polls',
+  'control/services/services-model',
+  'control/agents/expected-state',
+].map(name => join(import.meta.dirname, 'test', `${name}.test.ts`))
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const slow = SLOW.flatMap(name => sorted.filter(({ moduleId }) => moduleId === name))
+    return [...slow, ...sorted.filter(file => !slow.includes(file))]
+  }
+}
 
 /** A project of `test/FOLDER`. The groups of projects run one after the other, those of one group at the same time. */
 const projectOf = (folder: (typeof APART)[number], groupOrder: number, maxWorkers: number) => ({
@@ -26,6 +52,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     // A test that leaves a stub or a changed variable behind must not reach the next one.
     restoreMocks: true,
     unstubEnvs: true,

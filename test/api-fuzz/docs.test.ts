@@ -23,7 +23,7 @@ describe.skipIf(!part('curl'))('an example', () => {
     listener = createListener(null, (request, response) => control.app.routing(request, response))
     const { port } = await listener.listen({ host: '127.0.0.1', port: 0 })
     env = { FAIRLEAD_URL: `http://127.0.0.1:${port}/api/v1`, FAIRLEAD_TOKEN: control.adminToken }
-  }, 60_000)
+  }, 180_000)
   afterAll(async () => {
     await listener?.close(0)
     await control.close()

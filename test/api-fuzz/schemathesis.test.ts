@@ -63,7 +63,7 @@ describe.skipIf(!part('schemathesis'))('a control plane', () => {
     await fleet.report('srv_1', { verdicts: ports.map(({ id, protocol }) => told(id, 'BACKEND_DOWN', { protocol })) })
     listener = createListener(null, (request, response) => control.app.routing(request, response))
     url = `http://127.0.0.1:${(await listener.listen({ host: '127.0.0.1', port: 0 })).port}/openapi.json`
-  }, 60_000)
+  }, 180_000)
   afterAll(async () => {
     await listener?.close(0)
     await control.close()

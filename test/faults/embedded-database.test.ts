@@ -66,7 +66,7 @@ test('kill -9 at any time loses nothing that was called safe', async () => {
   let safe = 0
   for (let round = 0; round < 4; round++) {
     const { kill, ended, lines } = start('write-for-ever', directory)
-    await waitFor(() => lines.some(line => 'safe' in line), { what: 'a first write', timeoutMs: 30_000 })
+    await waitFor(() => lines.some(line => 'safe' in line), { what: 'a first write', timeoutMs: 100_000 })
     // Any moment will do: the claim holds for all of them.
     await sleep(Math.random() * 200)
     kill()
@@ -85,7 +85,7 @@ test('kill -9 while it is made leaves no half database', async () => {
   const directory = await tempFolder()
   for (let round = 0; round < 3; round++) {
     const { kill, ended } = start('look', directory)
-    await waitFor(() => fs.existsSync(join(directory, 'db', 'data.new')), { what: 'the making', timeoutMs: 30_000 })
+    await waitFor(() => fs.existsSync(join(directory, 'db', 'data.new')), { what: 'the making', timeoutMs: 100_000 })
     // Any moment will do here, too; the last may be after the end.
     await sleep(Math.random() * 600)
     kill()
@@ -181,7 +181,7 @@ test('a disk that fails to sync costs that change, not the database', async () =
   })
   await expect(add(database, 'during')).rejects.toMatchObject({ code: 'COMMIT_OUTCOME_UNKNOWN', retryable: false })
   failing.mockRestore()
-  await waitFor(() => add(database, 'after').then(() => true), { what: 'the database to recover', timeoutMs: 30_000 })
+  await waitFor(() => add(database, 'after').then(() => true), { what: 'the database to recover', timeoutMs: 100_000 })
   const ids = await idsOf(database)
   expect(ids.filter(id => id !== 'during')).toEqual(['after', 'before'])
   await database.close()

@@ -110,7 +110,7 @@ describe.skipIf(!hasPostgres)('a server in another history', () => {
       timeoutMs: 30_000,
     })
     expect(await position()).toMatchObject({ epoch: 3, revision: 6 })
-  }, 60_000)
+  }, 180_000)
 
   test('a user without rights beyond its tables is told the history', async () => {
     await database.transaction(tx =>

@@ -20,7 +20,7 @@ describe.skipIf(!hasPostgres)('while another session holds a lock', () => {
     })
     control = await controlApp({ deps: { database } })
     await control.asAdmin('POST', '/projects', { name: 'shop' })
-  }, 60_000)
+  }, 180_000)
   afterAll(() => control.close())
 
   const create = (name: string) =>

@@ -21,7 +21,7 @@ describe.skipIf(server === null)('a commit whose answer is lost', () => {
     arm = proxy.arm
     database = await openServerDatabase(proxy.url)
     atEnd(() => database.close())
-  }, 60_000)
+  }, 180_000)
 
   const make = (id: string) =>
     mutate({ database }, { actor: SYSTEM_ADMIN, requestId: `req_${id}` }, async m => {

@@ -68,7 +68,7 @@ describe.skipIf(!part('traefik'))('drift', () => {
     await waitFor(async () => (await tcpAsk(port, { timeoutMs: 300 })).kind !== 'said', {
       what: 'Traefik to lose the route',
     })
-    await rig.verdict('tcp/pg', 'live', 20_000)
+    await rig.verdict('tcp/pg', 'live', 60_000)
     await waitFor(async () => (await tcpName(port)) === 'pg', { what: 'the route to serve again', timeoutMs: 20_000 })
     expect(
       rig.log().some(line => line.msg === 'Traefik has lost the configuration that it had; it gets it again'),

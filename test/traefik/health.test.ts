@@ -85,7 +85,7 @@ describe.skipIf(!part('traefik'))('health checks', () => {
       what: 'the upstream that came back to be asked',
     })
     // Traefik is read every ten seconds.
-    for (const key of ['tcp/even', 'tcp/weighted', 'tcp/dead']) await rig.verdict(key, 'live', 30_000)
+    for (const key of ['tcp/even', 'tcp/weighted', 'tcp/dead']) await rig.verdict(key, 'live', 60_000)
     expect(await rig.verdict('tcp/spoken', 'degraded')).toMatchObject(isDown(wrong.address))
   })
 
@@ -119,7 +119,7 @@ describe.skipIf(!part('traefik'))('health checks', () => {
       health: { total: 2, down: 1 },
     })
     await startTcpBackend({ name: 'down', port: down.port })
-    await rig.verdict('tcp/checked', 'live', 30_000)
+    await rig.verdict('tcp/checked', 'live', 60_000)
     expect(await probed('checked')).toEqual([
       true,
       'no probe is asked for; the health check of Traefik finds all 2 upstreams up',

@@ -231,7 +231,7 @@ describe.skipIf(!part('traefik'))('a control plane', () => {
     })
     expect(rig.status().routes.map(({ id }) => id)).not.toContain('pg')
     state({ tcpRoutes: [...names(NAMES), newcomer('pg', 1)], udpRoutes: [udp] }, { revision: 1, epoch: 2 })
-    await rig.verdict('tcp/pg', 'live', 30_000)
+    await rig.verdict('tcp/pg', 'live', 60_000)
     expect(rig.status().sources[0]?.fault).toBeNull()
     expect(await monitor.failures()).toEqual([])
   })

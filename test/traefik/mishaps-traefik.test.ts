@@ -125,7 +125,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     await waitFor(() => rig.status().traefik.version === OLDER, { what: 'the other version', timeoutMs: 20_000 })
     await rig.applied()
     for (const key of KEPT) await rig.verdict(key, 'live')
-    expect(await rig.verdict('tcp/checked', 'live', 20_000)).toMatchObject({
+    expect(await rig.verdict('tcp/checked', 'live', 60_000)).toMatchObject({
       notes: [`healthCheck is left out: Traefik ${OLDER} may have none for TCP`],
     })
     expect(await tcpName(port(rig.tcp, 2))).toBe('new')
@@ -137,7 +137,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     await serves(rig)
     await waitFor(() => rig.status().traefik.version !== OLDER, { what: 'the first version', timeoutMs: 20_000 })
     await rig.applied()
-    expect(await rig.verdict('tcp/checked', 'live', 20_000)).toMatchObject({ notes: [] })
+    expect(await rig.verdict('tcp/checked', 'live', 60_000)).toMatchObject({ notes: [] })
     monitor.resume()
     expect(await monitor.failures()).toEqual([])
   })
@@ -163,7 +163,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     await write([newcomer('pg', rig.tcp[2])])
     await new Promise(resolve => setTimeout(resolve, 1_500))
     await rig.startAgent()
-    await rig.verdict('tcp/pg', 'live', 30_000)
+    await rig.verdict('tcp/pg', 'live', 60_000)
     for (const key of KEPT) await rig.verdict(key, 'live')
     expect(await monitor.failures()).toEqual([])
   })
@@ -174,7 +174,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     process.kill(rig.traefik.pid, 'SIGSTOP')
     await write([newcomer('pg', rig.tcp[2])])
     for (const key of [...KEPT, 'tcp/pg'])
-      expect(await rig.verdict(key, 'pending', 30_000)).toMatchObject({
+      expect(await rig.verdict(key, 'pending', 60_000)).toMatchObject({
         reason: expect.stringMatching(/^(API_UNREACHABLE|NOT_YET_POLLED)$/),
       })
     await waitFor(() => rig.status().routes.every(({ reason }) => reason === 'API_UNREACHABLE'), {
@@ -186,7 +186,7 @@ describe.skipIf(!part('traefik'))('Traefik', () => {
     expect(rig.status().drift).toMatchObject({ missing: 0, extra: 0, different: 0, disabled: 0, beaconMissing: false })
     process.kill(rig.traefik.pid, 'SIGCONT')
     monitor.resume()
-    for (const key of [...KEPT, 'tcp/pg']) await rig.verdict(key, 'live', 30_000)
+    for (const key of [...KEPT, 'tcp/pg']) await rig.verdict(key, 'live', 60_000)
     expect(rig.status().counts.refused).toBe(0)
     expect(rig.log().map(({ msg }) => msg)).not.toContain('Traefik has fetched a configuration and does not show it')
     expect(await monitor.failures()).toEqual([])

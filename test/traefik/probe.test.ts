@@ -140,7 +140,7 @@ describe.skipIf(!part('traefik'))('probes through Traefik', () => {
     })
     await probed(rig, 'tcp/pg', true)
     await rig.traefik.stop()
-    const row = await rig.verdict('tcp/pg', 'pending', 30_000)
+    const row = await rig.verdict('tcp/pg', 'pending', 60_000)
     expect([row.reason, row.probe]).toEqual(['API_UNREACHABLE', undefined])
     await rig.traefik.restart()
     expect(await probed(rig, 'tcp/pg', true)).toMatchObject({ verdict: 'live' })

@@ -21,7 +21,12 @@ import { DatabaseError } from './error.ts'
 /** The version of the PostgreSQL inside PGlite: its data is of no use to another. */
 export const EMBEDDED_VERSION = '18'
 
-/** What initdb makes, which takes it four seconds of computing. Made by `npm run build`; a checkout that was not built may have none. */
+/**
+ * What initdb makes, which takes it four seconds of computing. Made by `npm run build`; a checkout that was not built may have none.
+ *
+ * All clusters that come from one image have one system identifier. It is compared with what was noted in the same folder alone: an export
+ * carries none, and a server of PostgreSQL has its own.
+ */
 export const CLUSTER_IMAGE = fileURLToPath(new URL('../../../dist/cluster.tar.gz', import.meta.url))
 
 // fdatasync is a stub in PGlite, so the log is written through by fsync. Without -F, which is fsync=off.
