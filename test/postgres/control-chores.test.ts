@@ -130,6 +130,20 @@ describe.skipIf(!hasPostgres)('the chores of a control plane', () => {
     expect((await plane.ask('GET', '/projects')).status).toBe(200)
   })
 
+  test.each([
+    [
+      ['export', '/nonexistent/all.jsonl'],
+      'fairlead control: /nonexistent/all.jsonl: there is no such file, or no such folder to put it in; correct the path\n',
+    ],
+    [
+      ['import', '/nonexistent.jsonl'],
+      'fairlead control: /nonexistent.jsonl: there is no such file, or no such folder to put it in; correct the path\n',
+    ],
+    [['export', '/tmp'], 'fairlead control: /tmp: it is a folder; name a file in it\n'],
+  ])('%j names the path and the way out', async (args, text) => {
+    expect(await plane.chore(...args)).toEqual({ code: 3, text })
+  })
+
   test('a node is enrolled once', async () => {
     const folder = await tempFolder()
     const made = await plane.ask('POST', '/enrollment-tokens', {})

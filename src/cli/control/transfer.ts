@@ -41,9 +41,19 @@ const describe = ({ tables, controlPlaneId, epoch, revision, exportedAt }: Expor
   return `control plane ${controlPlaneId}, epoch ${epoch}, revision ${revision}, ${exportedAt}: ${['projects', 'services', 'service_ports', 'nodes', 'api_tokens', 'audit_log'].map(count).join(', ')}`
 }
 
+const FILE_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file, or no such folder to put it in; correct the path',
+  EACCES: 'this user may not use it; run the command as root, or name another path',
+  EPERM: 'this user may not use it; run the command as root, or name another path',
+  EISDIR: 'it is a folder; name a file in it',
+  ENOTDIR: 'a part of its path is a file; correct the path',
+  ENOSPC: 'the disk is full; make room, or name a file on another one',
+  EROFS: 'its file system is read-only; name a file on another one',
+}
+
 function fileFault(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'syscall' in error ? errorCode(error) : null
-  return code === null ? error : new CliError(3, [`${path}: ${code}`], { cause: error })
+  return code === null ? error : new CliError(3, [`${path}: ${FILE_REASONS[code] ?? code}`], { cause: error })
 }
 
 /** As the control plane would open it, when none runs. Throws a CliError with the way out. */
@@ -97,18 +107,19 @@ async function exportTo(path: string, config: ControlConfig): Promise<void> {
   })
   if (running !== null) {
     const done = await withClient(running, async client => {
-      const body = await client.stream({ path: '/export' }).catch((error: unknown) => {
-        if (error instanceof Unreachable) return null
-        throw error
-      })
-      if (body === null) return false
+      // Before it is asked: an answer that nobody reads would keep the connection, and with it the command.
       const file = await open(path, 'w', 0o600)
       try {
+        const body = await client.stream({ path: '/export' }).catch((error: unknown) => {
+          if (error instanceof Unreachable) return null
+          throw error
+        })
+        if (body === null) return false
         for await (const chunk of body) await file.write(chunk)
+        return true
       } finally {
         await closeSynced(file)
       }
-      return true
     })
     if (done) return
   }
