@@ -7,7 +7,7 @@
  * Rejects with a CallError for everything but 2xx. The session is a cookie; the browser says by itself that the call is of this site.
  * The caller names the type of the answer: the control plane is of one version with this page, so answers are not parsed again here.
  */
-import { CallError, faultOfAnswer, faultOfSilence } from './problem.ts'
+import { CallError, faultOfAnswer, faultOfSilence, faultOfUnreadable } from './problem.ts'
 
 export const API = '/api/v1'
 
@@ -67,6 +67,9 @@ export function createClient({ fetch, now, onSignedOut }: ClientOptions): Client
       if (response.status === 401 && path !== '/sessions') onSignedOut()
       throw new CallError(faultOfAnswer(response.status, body, requestId, now()))
     }
+    // What is deleted is answered with nothing; what is read never is.
+    if (body === null && (text !== '' || init.method === 'GET'))
+      throw new CallError(faultOfUnreadable(requestId, now()))
     return { data: body as T, etag: response.headers.get('etag'), status: response.status, requestId }
   }
 

@@ -26,6 +26,8 @@ export type LinkStoreOptions = {
 export type LinkStore = {
   start(): void
   stop(): void
+  /** Something that is shown could not be fetched again: it may be old, so nothing is known until everything has been. */
+  doubt(): void
   /** Tries at once, for a person who does not want to wait. */
   nudge(): void
   subscribe(listener: () => void): () => void
@@ -115,6 +117,7 @@ export function createLinkStore({ url, refetchAll, refresh }: LinkStoreOptions):
       clearTimeout(burstTimer)
       stream.stop()
     },
+    doubt: () => dispatch('failed'),
     nudge: () => dispatch('nudge'),
     subscribe(listener) {
       listeners.add(listener)

@@ -43,6 +43,32 @@ function statusWords(status: number): string {
   return `The answer was ${status}, and not from the control plane.`
 }
 
+/** What a person does about it here, where the remedy of the interface speaks to programs. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  UNAUTHENTICATED: 'Sign in again.',
+  SCOPE_MISSING: 'Sign in with a token that may do it.',
+  CROSS_ORIGIN: 'Load the page again.',
+  IDEMPOTENCY_KEY_IN_USE: 'Try again in a moment.',
+  STALE: 'Look at it as it is now, then try again.',
+  RATE_LIMITED: 'Try again in a moment.',
+  DATABASE_UNAVAILABLE: 'Try again in a moment.',
+  DATABASE_BUSY: 'Try again in a moment.',
+  COMMIT_OUTCOME_UNKNOWN: 'Look whether it is there before you try again.',
+  OVERLOADED: 'Try again in a moment.',
+  STOPPING: 'Try again in a moment.',
+}
+
+/** Whether trying again may help: there was no answer, or one that says that the server cannot work now. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof CallError && (error.fault.status === null || error.fault.status === 429 || error.fault.status >= 500)
+
+/** What was asked for is not there, or not any more. */
+export const isGone = (error: unknown): boolean => error instanceof CallError && error.fault.status === 404
+
+/** Nobody knows whether what was sent has been done: the answer was lost on its way, or the database while it wrote. */
+export const isUncertain = ({ status, code }: CallFault): boolean =>
+  status === null || status === 502 || status === 504 || code === 'COMMIT_OUTCOME_UNKNOWN'
+
 /** `body`: the parsed answer, or null when it was not JSON. */
 export function faultOfAnswer(status: number, body: unknown, requestId: string | null, at: number): CallFault {
   if (!isProblem(body))
@@ -61,7 +87,7 @@ export function faultOfAnswer(status: number, body: unknown, requestId: string |
     status,
     code,
     message: sentence(detail === '' ? title : detail),
-    remedy: sentence(remedy),
+    remedy: REMEDIES[code] ?? sentence(remedy),
     requestId: id ?? requestId,
     fields: fields ?? [],
     at,
@@ -80,6 +106,16 @@ export function faultOfSilence(at: number): CallFault {
     fields: [],
     at,
     extra: {},
+  }
+}
+
+/** An answer that says that all went well, and cannot be read: something between here and there changes or cuts it. */
+export function faultOfUnreadable(requestId: string | null, at: number): CallFault {
+  return {
+    ...faultOfSilence(at),
+    message: 'What came is no answer of the control plane.',
+    remedy: 'Look what stands between it and this machine.',
+    requestId,
   }
 }
 

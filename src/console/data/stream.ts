@@ -31,6 +31,8 @@ export function createStream({ url, onNews }: StreamOptions): Stream {
   const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(NAME)
   const locks = channel === null ? undefined : navigator.locks
   let isLeader = locks === undefined
+  /** Another tab has had the stream so far. */
+  let isFollower = false
   let source: EventSource | null = null
 
   const tell = (news: StreamNews): void => {
@@ -78,13 +80,17 @@ export function createStream({ url, onNews }: StreamOptions): Stream {
   return {
     start() {
       channel?.addEventListener('message', ({ data }: MessageEvent<Passed>) => {
-        if (data.type !== 'connect') onNews(data)
-        else if (isLeader) answer()
+        if (data.type !== 'connect') {
+          isFollower = true
+          onNews(data)
+        } else if (isLeader) answer()
       })
       locks
         ?.request(NAME, { signal: over.signal }, async () => {
           isLeader = true
-          open()
+          // What happened between its stream and ours nobody has heard: as after any stream that ended.
+          if (isFollower) tell({ type: 'closed' })
+          else open()
           await new Promise(resolve => over.signal.addEventListener('abort', resolve, { once: true }))
         })
         // Stopped while it waited for the lock.

@@ -125,7 +125,12 @@ const ORDER: readonly PaletteEntry['group'][] = ['Do', 'Services', 'Not live', '
 const ORDER_AT_FIRST: readonly PaletteEntry['group'][] = ['Do', 'Not live', 'Go to']
 
 /** What is offered for a query, in groups. */
-export function findEntries(all: readonly PaletteEntry[], query: string): readonly PaletteEntry[] {
+export function findEntries(
+  all: readonly PaletteEntry[],
+  query: string,
+  /** All services are among them: only then is it known that none has a name. */
+  isWhole = true,
+): readonly PaletteEntry[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean)
   if (words.length === 0)
     return ORDER_AT_FIRST.flatMap(group => all.filter(one => one.group === group).slice(0, MOST_OF_GROUP + 1))
@@ -146,7 +151,7 @@ export function findEntries(all: readonly PaletteEntry[], query: string): readon
       group: 'Do',
       icon: 'plus',
       label: `Expose “${wanted}”`,
-      hint: 'nothing has that name',
+      hint: isWhole ? 'nothing has that name' : '',
       deed: go(href.newService(/^[a-z0-9][a-z0-9-]*$/.test(wanted) ? { name: wanted } : {})),
     }),
   ]

@@ -6,6 +6,7 @@ import { useNodes, useRouteRows, useServiceRows } from '../data/queries.ts'
 import { announce, announceCount } from '../ui/announce.ts'
 import { copyText } from '../ui/copy.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { faultOf } from '../ui/states.tsx'
 import { Text } from '../ui/text.tsx'
 import { toast } from '../ui/toast.tsx'
 import { Shape, toneOf } from '../verdict/shapes.tsx'
@@ -33,8 +34,8 @@ export function Palette({ onClose, onShowKeys }: PaletteProps): ReactElement {
   const [query, setQuery] = useState('')
   const [at, setAt] = useState(0)
   const [, navigate] = useLocation()
-  const all = useEntries()
-  const offered = useMemo(() => findEntries(all, query), [all, query])
+  const { entries: all, isWhole, fault } = useEntries()
+  const offered = useMemo(() => findEntries(all, query, isWhole), [all, query, isWhole])
 
   useEffect(() => dialog.current?.showModal(), [])
   useEffect(() => {
@@ -107,6 +108,11 @@ export function Palette({ onClose, onShowKeys }: PaletteProps): ReactElement {
           spellCheck={false}
           autoComplete="off"
         />
+        {fault !== null && (
+          <p className="card-b t2 sm" role="status">
+            Not everything can be found now. {fault} It is tried again by itself.
+          </p>
+        )}
         <ul id="palette-list" role="listbox" aria-label="Results">
           {offered.map((entry, index) => (
             <Fragment key={entry.id}>
@@ -167,12 +173,20 @@ function Option({ entry, id, isChosen, onPoint, onChoose }: OptionProps): ReactE
   )
 }
 
-function useEntries(): readonly PaletteEntry[] {
-  const { data: services } = useServiceRows()
-  const { data: routes } = useRouteRows()
-  const { data: nodes } = useNodes()
+type Entries = {
+  readonly entries: readonly PaletteEntry[]
+  /** Everything that could be found has come. */
+  readonly isWhole: boolean
+  /** Why it has not. */
+  readonly fault: string | null
+}
+
+function useEntries(): Entries {
+  const lists = [useServiceRows(), useRouteRows(), useNodes()] as const
+  const [{ data: services }, { data: routes }, { data: nodes }] = lists
+  const broken = lists.find(({ data, error }) => data === undefined && error !== null)
   const standing = useRowStanding()
-  return useMemo(
+  const entries = useMemo(
     () =>
       paletteEntries({
         services: services ?? [],
@@ -181,4 +195,6 @@ function useEntries(): readonly PaletteEntry[] {
       }),
     [services, routes, nodes, standing],
   )
+  const isWhole = lists.every(({ data }) => data !== undefined)
+  return { entries, isWhole, fault: broken === undefined ? null : faultOf(broken.error).message }
 }

@@ -6,9 +6,9 @@
  */
 import { RotateCw } from 'lucide-react'
 import { type ReactElement, type ReactNode, useEffect, useState } from 'react'
-import { CallError, type CallFault } from '../data/problem.ts'
+import { CallError, type CallFault, isPassing } from '../data/problem.ts'
 import { clockWords } from '../words/time.ts'
-import { Button } from './button.tsx'
+import { Button, ButtonLink } from './button.tsx'
 import { Command } from './code.tsx'
 
 const SKELETON_AFTER_MS = 200
@@ -112,26 +112,35 @@ type ErrorCardProps = {
   /** What did not come: `The list`, `The service`. */
   readonly what: string
   readonly onRetry?: () => void
+  /** Where to go when it is not there, or not for this person. */
+  readonly back?: { readonly label: string; readonly href: string }
   /** What suffers from it; nearly always: nothing. */
   readonly aftermath?: string
 }
 
 const SERVING = 'Routes go on serving; only this is missing.'
 
-export function ErrorCard({ error, what, onRetry, aftermath = SERVING }: ErrorCardProps): ReactElement {
+export function ErrorCard({ error, what, onRetry, back, aftermath = SERVING }: ErrorCardProps): ReactElement {
   const fault = faultOf(error)
+  const title = fault.status === 404 ? `${what} is not there` : `${what} did not come`
+  const isFinal = fault.status === 404 || fault.status === 403
   return (
-    <div className="card" role="group" aria-label={`${what} did not come`}>
+    <div className="card" role="group" aria-label={title}>
       <div className="empty">
         <Ring />
-        <h2>{what} did not come</h2>
+        <h2>{title}</h2>
         <p>
           {fault.message} {fault.status === null || fault.status >= 500 ? aftermath : fault.remedy}
+          {isPassing(error) && onRetry !== undefined && ' It is tried again by itself.'}
         </p>
-        {onRetry !== undefined && (
-          <Button icon={RotateCw} onClick={onRetry}>
-            Try again
-          </Button>
+        {isFinal && back !== undefined ? (
+          <ButtonLink href={back.href}>{back.label}</ButtonLink>
+        ) : (
+          onRetry !== undefined && (
+            <Button icon={RotateCw} onClick={onRetry}>
+              Try again
+            </Button>
+          )
         )}
         <p className="or">
           {fault.requestId !== null && <>request {fault.requestId}, </>}

@@ -1,7 +1,10 @@
 /** Every change by day, newest first. */
+import { hashKey } from '@tanstack/react-query'
 import { Clock, ListFilter, Users } from 'lucide-react'
 import { type ReactElement, useEffect, useMemo, useState } from 'react'
 import type { AuditRow as Row } from '../../../api/audit.ts'
+import { useLastFault } from '../../data/asked.ts'
+import { keys } from '../../data/keys.ts'
 import { useServiceNames } from '../../data/names.ts'
 import { useRouteRows } from '../../data/queries.ts'
 import { groupBy } from '../../data/rows.ts'
@@ -46,6 +49,8 @@ function Log({
   readonly change: ChangeFilters<AuditFilters>
 }): ReactElement {
   const audit = useAudit(filters)
+  const { what, days, who } = filters
+  const fault = useLastFault(hashKey(keys.audit({ what, days, who })), audit.data, audit.error)
   const names = useServiceNames()
   const rows = useMemo(() => (audit.data?.pages ?? []).flatMap(page => page.items), [audit.data])
   const index = useMemo(() => makeIndex(rows, row => searched(row, names)), [rows, names])
@@ -57,12 +62,12 @@ function Log({
   const clear = (): void => change({ q: '', what: null, days: null, who: null })
 
   if (audit.data === undefined)
-    return audit.error === null ? (
+    return fault === null ? (
       <Loading what="changes">
         <Skeleton />
       </Loading>
     ) : (
-      <ErrorCard error={audit.error} what="The log" onRetry={() => void audit.refetch()} />
+      <ErrorCard error={fault} what="The log" onRetry={() => void audit.refetch()} />
     )
   if (rows.length === 0 && !isFiltered)
     return (

@@ -11,7 +11,7 @@ import type { Port } from '../../../api/port.ts'
 import type { Service } from '../../../api/service.ts'
 import { makeKey } from '../../data/client.ts'
 import { keys } from '../../data/keys.ts'
-import { type CallFault, sentence } from '../../data/problem.ts'
+import { type CallFault, isUncertain, sentence } from '../../data/problem.ts'
 import { usePools, usePresets } from '../../data/queries.ts'
 import { useClient, useRuntime } from '../../data/runtime-context.tsx'
 import { useCommand } from '../../keyboard/use-command.ts'
@@ -232,6 +232,8 @@ function Editor({ target: first, initial, presets, pools, onClose, onSaved }: Ed
   }
   useCommand('save', () => void save())
 
+  // What may have been saved is found by the next check: the same is sent once more all the same, with its key.
+  const isWorthRepeating = sendFault !== null && isUncertain(sendFault)
   const shownFaults = [...told.keys()].filter(field => left.has(field) || !own.has(field)).length + atFoot.length
   const foot = footWords({
     sendFault,
@@ -322,7 +324,7 @@ function Editor({ target: first, initial, presets, pools, onClose, onSaved }: Ed
         <Button
           kind="primary"
           shortcut="⌘↵"
-          disabled={isBusy || isUnchanged || (isWrong && left.size > 0)}
+          disabled={isBusy || isUnchanged || (isWrong && left.size > 0 && !isWorthRepeating)}
           onClick={() => void save()}
         >
           {BUTTONS[target.kind]}
@@ -351,7 +353,11 @@ function footWords({ sendFault, atFoot, faultCount, isWhole, isCurrent, fault, i
   if (sendFault !== null) {
     const [first] = sendFault.fields
     const what = first === undefined ? sendFault.message : sentence(first.message)
-    return `${what} ${sendFault.remedy} Nothing was changed, and all that was typed is kept.`
+    // Nothing is claimed that is not known: the answer may have been lost after it was done.
+    if (isUncertain(sendFault))
+      return `${what} Whether it was saved is not known. All that was typed is kept; send it again, it is made only once.`
+    const nothing = /nothing was changed/i.test(what) ? 'All' : 'Nothing was changed, and all'
+    return `${what} ${sendFault.remedy} ${nothing} that was typed is kept.`
   }
   if (atFoot.length > 0) return atFoot.join(' ')
   if (faultCount > 0) return `${counted(faultCount, 'field needs', 'fields need')} a look.`

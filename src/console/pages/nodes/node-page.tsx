@@ -2,6 +2,7 @@
 import { lazy, type ReactElement, type ReactNode, Suspense, useState } from 'react'
 import { Link } from 'wouter'
 import type { Node } from '../../../api/node.ts'
+import { isGone } from '../../data/problem.ts'
 import { useNode, useRouteRows, useSession } from '../../data/queries.ts'
 import type { PageProps } from '../../pages.tsx'
 import { href } from '../../places.ts'
@@ -29,11 +30,16 @@ const CRUMBS = [{ label: 'Nodes', href: href.nodes() }]
 
 export function NodePage({ params }: PageProps): ReactElement {
   const { data, error, refetch } = useNode(params.id ?? '')
-  if (data !== undefined) return <Whole node={data.data} etag={data.etag} />
+  if (data !== undefined && !isGone(error)) return <Whole node={data.data} etag={data.etag} />
   return (
     <Page title="Node" crumbs={CRUMBS}>
       {error !== null ? (
-        <ErrorCard error={error} what="The node" onRetry={() => void refetch()} />
+        <ErrorCard
+          error={error}
+          what="The node"
+          onRetry={() => void refetch()}
+          back={{ label: 'Nodes', href: href.nodes() }}
+        />
       ) : (
         <Loading what="the node">
           <div className="card card-b stack g4">

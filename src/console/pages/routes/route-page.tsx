@@ -4,7 +4,7 @@ import { type ReactElement, useState } from 'react'
 import { useLocation, useSearch } from 'wouter'
 import type { Route, RouteOnNode, RouteStep } from '../../../api/route.ts'
 import { keys } from '../../data/keys.ts'
-import { sentence } from '../../data/problem.ts'
+import { isGone, sentence } from '../../data/problem.ts'
 import { useRouteDetail, useSession } from '../../data/queries.ts'
 import { useClient, useRuntime } from '../../data/runtime-context.tsx'
 import { useCommand } from '../../keyboard/use-command.ts'
@@ -34,11 +34,16 @@ const CRUMBS = [{ label: 'Routes', href: href.routes() }]
 
 export function RoutePage({ params }: { readonly params: Readonly<Record<string, string>> }): ReactElement {
   const { data, error, refetch } = useRouteDetail(params.id ?? '')
-  if (data !== undefined) return <Whole route={data} />
+  if (data !== undefined && !isGone(error)) return <Whole route={data} />
   return (
     <Page title="Route" crumbs={CRUMBS}>
       {error !== null ? (
-        <ErrorCard error={error} what="The route" onRetry={() => void refetch()} />
+        <ErrorCard
+          error={error}
+          what="The route"
+          onRetry={() => void refetch()}
+          back={{ label: 'Routes', href: href.routes() }}
+        />
       ) : (
         <Loading what="the route">
           <div className="card card-b stack g4">

@@ -1,8 +1,8 @@
 /** Deleting a port or a service: what goes, what rests, what stays open. The name is asked for only while connections are open. */
-import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, type ReactElement, useState } from 'react'
 import type { Plan } from '../../../api/plan.ts'
 import type { Deleted } from '../../../api/port.ts'
+import { useAsked } from '../../data/asked.ts'
 import { keys } from '../../data/keys.ts'
 import { useClient, useRuntime } from '../../data/runtime-context.tsx'
 import { Button } from '../../ui/button.tsx'
@@ -36,7 +36,7 @@ export function DeleteDialog({ doomed, onClose, onDeleted }: DeleteDialogProps):
   const [typed, setTyped] = useState('')
   const [fault, setFault] = useState<string | null>(null)
   const [isBusy, setBusy] = useState(false)
-  const plan = useQuery({
+  const plan = useAsked({
     queryKey: ['plan', 'delete', path],
     queryFn: async ({ signal }) => (await client.send<Plan>('DELETE', `${path}?dryRun=true`, { signal })).data,
     gcTime: 0,

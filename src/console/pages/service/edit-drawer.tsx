@@ -1,8 +1,8 @@
 /** The drawer over a service: a port of it is edited, or another one added. The port is read anew, with its version. */
-import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import type { Port } from '../../../api/port.ts'
 import type { Service } from '../../../api/service.ts'
+import { useAsked } from '../../data/asked.ts'
 import { usePresets } from '../../data/queries.ts'
 import { useClient } from '../../data/runtime-context.tsx'
 import { EMPTY_FORM, formOfPort, type PortForm, withPreset, withProtocol } from '../expose/form.ts'
@@ -43,7 +43,7 @@ function Edited({ service, portId, onClose }: EditDrawerProps & { readonly portI
   const client = useClient()
   const path = `/services/${encodeURIComponent(service.id)}/ports/${encodeURIComponent(portId)}`
   // Read once, when the drawer opens: what others change meanwhile is told by the version, and must not change what one types in.
-  const { data, error, refetch } = useQuery({
+  const { data, error, refetch } = useAsked({
     queryKey: ['edit', path],
     queryFn: ({ signal }) => client.get<Port>(path, signal),
     gcTime: 0,

@@ -1,24 +1,25 @@
 /** The last changes of one service and of its ports. */
-import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import type { AuditPage, AuditRow } from '../../../api/audit.ts'
 import type { Service } from '../../../api/service.ts'
+import { type Asked, useAsked } from '../../data/asked.ts'
 import { keys } from '../../data/keys.ts'
 import { useClient } from '../../data/runtime-context.tsx'
 import { PATHS, withQuery } from '../../places.ts'
 import { Avatar } from '../../ui/avatar.tsx'
 import { Card } from '../../ui/card.tsx'
+import { faultOf } from '../../ui/states.tsx'
 import { Text } from '../../ui/text.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { changeWords } from '../../words/change.ts'
 
 const SHOWN = 5
 
-function useChanges(service: Service): readonly AuditRow[] {
+function useChanges(service: Service): Asked<readonly AuditRow[]> {
   const client = useClient()
   const ids = [service.id, ...service.ports.map(({ id }) => id)]
-  const { data } = useQuery({
+  return useAsked({
     queryKey: keys.audit({ of: ids.join(',') }),
     queryFn: async ({ signal }) => {
       const pages = await Promise.all(
@@ -29,7 +30,6 @@ function useChanges(service: Service): readonly AuditRow[] {
       return pages.flatMap(page => page.data.items).sort((one, other) => other.id - one.id)
     },
   })
-  return data ?? []
 }
 
 /** A verb that wants an object has one: `exposed it`, `changed a port of it`. */
@@ -39,7 +39,7 @@ const itWords = (words: string): string => (/(?: (?:of|to|off)|^\w+)$/.test(word
 const MOST_PORTS = 8
 
 export function ServiceHistory({ service }: { readonly service: Service }): ReactElement {
-  const changes = useChanges(service)
+  const { data: changes, error } = useChanges(service)
   return (
     <Card
       title="History"
@@ -49,7 +49,9 @@ export function ServiceHistory({ service }: { readonly service: Service }): Reac
         </Link>
       }
     >
-      {changes.length === 0 ? (
+      {changes === undefined ? (
+        <p className="card-b t3 sm">{error === null ? '' : `It did not come. ${faultOf(error).message}`}</p>
+      ) : changes.length === 0 ? (
         <p className="card-b t3 sm">No change is on record.</p>
       ) : (
         <ul className="feed">

@@ -5,6 +5,7 @@ import { Link, useLocation } from 'wouter'
 import type { Port } from '../../../api/port.ts'
 import type { Service } from '../../../api/service.ts'
 import { useProjectNames } from '../../data/names.ts'
+import { isGone } from '../../data/problem.ts'
 import { useService, useSession } from '../../data/queries.ts'
 import { useCommand } from '../../keyboard/use-command.ts'
 import type { PageProps } from '../../pages.tsx'
@@ -33,12 +34,18 @@ const CRUMBS = [{ label: 'Services', href: href.services() }]
 
 export function ServicePage({ place, params }: PageProps): ReactElement {
   const { data, error, refetch } = useService(params.id ?? '')
-  if (data !== undefined)
+  // Who has typed something in the drawer over it keeps that, and is told when it is saved.
+  if (data !== undefined && (place !== 'service' || !isGone(error)))
     return <Whole service={data.data} etag={data.etag} place={place} portId={params.portId ?? null} />
   return (
     <Page title="Service" crumbs={CRUMBS}>
       {error !== null ? (
-        <ErrorCard error={error} what="The service" onRetry={() => void refetch()} />
+        <ErrorCard
+          error={error}
+          what="The service"
+          onRetry={() => void refetch()}
+          back={{ label: 'Services', href: href.services() }}
+        />
       ) : (
         <Loading what="the service">
           <div className="card card-b stack g4">
