@@ -7,7 +7,6 @@
  */
 import { Dialog as Base } from '@base-ui/react/dialog'
 import type { ReactElement, ReactNode } from 'react'
-import { isOnNote } from './on-note.ts'
 import { Strict } from './strict.tsx'
 
 type DialogProps = {
@@ -24,9 +23,7 @@ export function Dialog({ title, onClose, children, actions, isDismissible = true
     <Strict>
       <Base.Root
         open
-        onOpenChange={(open, { reason, event }) =>
-          !open && (isDismissible || reason !== 'escape-key') && !isOnNote(event) && onClose()
-        }
+        onOpenChange={(open, { reason }) => !open && (isDismissible || reason !== 'escape-key') && onClose()}
         disablePointerDismissal={!isDismissible}
       >
         <Base.Portal>

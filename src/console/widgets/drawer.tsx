@@ -15,7 +15,6 @@ import { Dialog as Base } from '@base-ui/react/dialog'
 import { X } from 'lucide-react'
 import type { ReactElement, ReactNode } from 'react'
 import { Icon } from '../ui/icon.tsx'
-import { isOnNote } from './on-note.ts'
 import { Strict } from './strict.tsx'
 import '../styles/drawer.css'
 
@@ -30,7 +29,7 @@ type FrameProps = {
 export function DrawerFrame({ title, onClose, children }: FrameProps): ReactElement {
   return (
     <Strict>
-      <Base.Root open onOpenChange={(open, { event }) => !open && !isOnNote(event) && onClose()}>
+      <Base.Root open onOpenChange={open => !open && onClose()}>
         <Base.Portal>
           <Base.Backdrop className="scrim" />
           <Base.Popup className="drawer" initialFocus={() => firstField() ?? true}>
