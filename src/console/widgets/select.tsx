@@ -16,6 +16,8 @@ type SelectProps<Value extends string> = {
   readonly options: readonly Option<Value>[]
   readonly value: Value
   readonly onChange: (value: Value) => void
+  /** While the value is none of the options. */
+  readonly placeholder?: string
   readonly input?: FieldInput
   /** Without a Field around. */
   readonly label?: string
@@ -23,7 +25,7 @@ type SelectProps<Value extends string> = {
 }
 
 export function Select<Value extends string>(props: SelectProps<Value>): ReactElement {
-  const { options, value, onChange, input, label, disabled = false } = props
+  const { options, value, onChange, input, label, placeholder, disabled = false } = props
   const chosen = options.find(option => option.value === value)
   return (
     <Strict>
@@ -34,7 +36,9 @@ export function Select<Value extends string>(props: SelectProps<Value>): ReactEl
         items={options.map(option => ({ value: option.value, label: option.label }))}
       >
         <Base.Trigger className="select" {...input} {...(label === undefined ? {} : { 'aria-label': label })}>
-          <span className="trunc">{chosen?.label ?? ''}</span>
+          <span className={chosen === undefined ? 'trunc placeholder' : 'trunc'}>
+            {chosen?.label ?? placeholder ?? ''}
+          </span>
           <Icon of={ChevronDown} />
         </Base.Trigger>
         <Base.Portal>

@@ -75,13 +75,13 @@ export function ProjectField(): ReactElement | null {
   const { form, set, faultOf } = usePortForm()
   const { data: projects } = useProjects()
   if (projects === undefined || projects.length < 2) return null
-  const value = form.projectId === '' ? (projects[0]?.id ?? '') : form.projectId
   return (
     <Field label="Project" fault={faultOf('projectId')}>
       {input => (
         <Select
           input={input}
-          value={value}
+          value={form.projectId}
+          placeholder="Choose one"
           onChange={projectId => set({ projectId })}
           options={projects.map(({ id, name }) => ({ value: id, label: withMarks(name) }))}
         />
