@@ -172,7 +172,8 @@ function served(input: ExplainInput): Link {
   if (polled || isShown(input)) return link(true, fetchedAt ?? servedAt, `Traefik has fetched ${body}`)
   if (verdict.reason === 'TOKEN_REFUSED')
     return link(false, servedAt, `${body} is offered, and the polls of Traefik are refused for their token`)
-  const poll = lastPollAt === null ? 'it has not polled since the agent started' : `its last poll was at ${iso(lastPollAt)}`
+  const poll =
+    lastPollAt === null ? 'it has not polled since the agent started' : `its last poll was at ${iso(lastPollAt)}`
   return link(false, servedAt, `${body} is offered, and Traefik has not fetched it; ${poll}`)
 }
 

@@ -103,10 +103,7 @@ describe('a probe that cannot be', () => {
   test.each<[probe: unknown, expected: string]>([
     [1, 'FIELD_INVALID probe: probe 1 is not true, false, or an object such as {"type": "connect"} (1)'],
     ['tls', 'FIELD_INVALID probe: probe is not true, false, or an object such as {"type": "connect"} (tls)'],
-    [
-      { type: 'icmp' },
-      'FIELD_INVALID probe.type: probe.type is not one of connect, tls, postgres, udp, http (icmp)',
-    ],
+    [{ type: 'icmp' }, 'FIELD_INVALID probe.type: probe.type is not one of connect, tls, postgres, udp, http (icmp)'],
     [
       { sendHex: 'abc' },
       'FIELD_INVALID probe.sendHex: probe.sendHex is not bytes as hexadecimal digits, two for each (abc)',
