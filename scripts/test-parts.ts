@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { findTraefik } from '../src/lib/traefik-binary.ts'
-import type { PartName } from '../test/support/parts.ts'
+import { cachedTraefik, downloadTraefik } from '../src/lib/traefik-pinned.ts'
+import { OLDER_TRAEFIK, type PartName } from '../test/support/parts.ts'
 import { SCHEMATHESIS_FOLDER, SCHEMATHESIS_VERSION } from '../test/support/schemathesis.ts'
 
 export type Parts = {
@@ -54,6 +55,9 @@ export async function prepareParts(): Promise<Parts> {
   if ('path' in traefik) there.push('traefik')
   else leftOut.push({ name: 'traefik', reason: traefik.reason })
   if (!hasCommand('pip3')) install([PIP_PACKAGE])
+  const older = await lookForOlder()
+  if (older === null) there.push('older-traefik')
+  else leftOut.push({ name: 'older-traefik', reason: older })
   const noSchemathesis = installSchemathesis()
   if (noSchemathesis === null) there.push('schemathesis')
   else leftOut.push({ name: 'schemathesis', reason: noSchemathesis })
@@ -90,6 +94,19 @@ async function lookForTraefik(): Promise<{ path: string } | { reason: string }> 
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** Into the cache, whatever other Traefik there is; null when it is there, else why not. */
+async function lookForOlder(): Promise<string | null> {
+  const wanted = {
+    env: process.env,
+    version: OLDER_TRAEFIK,
+    arch: process.arch,
+    onSlow: (what: string) => console.log(what),
+  }
+  if ('path' in (await cachedTraefik(wanted))) return null
+  const fetched = await downloadTraefik(wanted)
+  return 'path' in fetched ? null : fetched.reason
 }
 
 /** Installs Debian packages: null when that is done, else why not, in one line. The package lists are fetched once, before the first. */

@@ -231,7 +231,7 @@ export function createAgent(options: AgentOptions): Agent {
       keeping,
       onRound: round => {
         metrics.compiled(round.compileMs)
-        judging.soon()
+        judging.round()
       },
       crashMarker: createCrashMarker({ directory: config.state.directory, logger, now: clock.now }),
       logger,

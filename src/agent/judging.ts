@@ -14,6 +14,8 @@ import { createVerdicts, type Verdicts, type VerdictsOptions } from './verdicts.
 
 /** Until a body that was just served is judged. */
 const JUDGE_AFTER_MS = 10
+/** Traefik takes longer than that to apply so many, and judging them takes its time. */
+const MANY_ROUTES = 1_000
 
 export type JudgingOptions = Omit<VerdictsOptions, 'observation' | 'failedProbes' | 'restart'> &
   Pick<ProbingOptions, 'sources' | 'onResult' | 'clock' | 'logger'> & {
@@ -29,6 +31,8 @@ export interface Judging {
   again(): void
   /** The same, in a moment. */
   soon(): void
+  /** There is a new body. Traefik may show it within milliseconds, and how long that took is known of what was judged to be on its way. */
+  round(): void
   /** As they were judged last. */
   readonly verdicts: Verdicts
   /** As they are now. */
@@ -70,6 +74,10 @@ export function createJudging(options: JudgingOptions): Judging {
     options.onJudged()
   }
 
+  function soon(): void {
+    timer ??= setTimeout(again, JUDGE_AFTER_MS)
+  }
+
   const upToDate = <T>(ask: () => T): T => {
     if (timer !== null) again()
     return ask()
@@ -77,8 +85,10 @@ export function createJudging(options: JudgingOptions): Judging {
 
   return {
     again,
-    soon() {
-      timer ??= setTimeout(again, JUDGE_AFTER_MS)
+    soon,
+    round() {
+      if ((options.round()?.plan.compiled.outcomes.length ?? 0) > MANY_ROUTES) soon()
+      else again()
     },
     verdicts,
     upToDate: { all: () => upToDate(verdicts.all), drift: () => upToDate(verdicts.drift) },

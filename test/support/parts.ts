@@ -8,6 +8,7 @@
  */
 export const PARTS = [
   'traefik',
+  'older-traefik',
   'openssl',
   'postgres',
   'psql',
@@ -29,3 +30,6 @@ export function part(name: PartName): boolean {
   const there = process.env.FAIRLEAD_TEST_HAS
   return there === undefined || there.split(',').includes(name)
 }
+
+/** A Traefik without health checks on TCP, which the pinned one has. */
+export const OLDER_TRAEFIK = '3.3.6'

@@ -45,6 +45,11 @@ async function startBoth() {
   await writeIdentity(identityFile, identity, { replace: false })
   await control.app.listen({ port, host: '127.0.0.1' })
   await rig.startAgent()
+  // The first report tells what is, not how long it took to be.
+  await waitFor(async () => (await control.asAdmin('GET', '/nodes/srv_1')).json.traefik?.version != null, {
+    what: 'the first report',
+    ...PATIENCE,
+  })
   return { rig, control, fleet }
 }
 

@@ -78,7 +78,12 @@ export async function writeVerdicts(
         -- Measured is the change that the node has: one that was saved meanwhile has a way of its own.
         cross join lateral (
           select i.verdict = 'live' and i.timings is not null and i.since >= p.route_changed_at
-            and coalesce(i.revision, p.route_revision) >= p.route_revision as yes
+            and coalesce(i.revision, p.route_revision) >= p.route_revision
+            -- Once: when Traefik is started again, the route is live again, and the change is as old as it is.
+            and not exists (
+              select 1 from verdict_history q
+              where q.route_id = i.id and q.node_id = ${nodeId} and q.measured_revision = p.route_revision
+            ) as yes
         ) m
         left join old o on o.protocol = i.protocol and o.route_id = i.id
         left join lateral (
